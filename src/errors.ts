@@ -1,0 +1,154 @@
+/**
+ * Everything surehook rejects with, in one family: `error instanceof SurehookError` tells ours from others,
+ * `error.code` tells which. Misuse of the options is a plain `TypeError` or `RangeError`, thrown at once.
+ */
+
+/** What `SurehookError.code` can be. */
+export type SurehookErrorCode =
+  | 'payload-too-large'
+  | 'invalid-event'
+  | 'invalid-input'
+  | 'forbidden-endpoint'
+  | 'not-found'
+  | 'conflict'
+  | 'storage'
+  | 'host-code';
+
+/** The base of every error that surehook makes itself. */
+export abstract class SurehookError extends Error {
+  /** Which error this is; stable across versions, fit for a `switch`. */
+  abstract readonly code: SurehookErrorCode;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** The serialised body of an event is larger than `maxPayloadBytes`. Nothing was stored. */
+export class PayloadTooLargeError extends SurehookError {
+  readonly code = 'payload-too-large';
+  /** Size of the body that was refused, in bytes. */
+  readonly bytes: number;
+  /** The limit in force, in bytes. */
+  readonly maxBytes: number;
+
+  constructor(bytes: number, maxBytes: number) {
+    super(`The event's body has ${bytes} bytes; maxPayloadBytes is ${maxBytes}`);
+    this.bytes = bytes;
+    this.maxBytes = maxBytes;
+  }
+}
+
+/** A field of an event is wrong. Nothing was stored. */
+export class InvalidEventError extends SurehookError {
+  readonly code = 'invalid-event';
+  /** Path of the field, such as `type` or `headers.x-trace`. */
+  readonly field: string;
+
+  constructor(field: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.field = field;
+  }
+}
+
+/** A field of a webhook, an id, or a field of a list query is wrong. Nothing was stored. */
+export class InvalidInputError extends SurehookError {
+  readonly code = 'invalid-input';
+  /** Path of the field, such as `events[0]` or `limit`. */
+  readonly field: string;
+
+  constructor(field: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.field = field;
+  }
+}
+
+/**
+ * The URL of a webhook is not one that may be called: malformed, not public, or against the `endpoints` option. The
+ * message names the rule and quotes the URL without its query.
+ */
+export class ForbiddenEndpointError extends SurehookError {
+  readonly code = 'forbidden-endpoint';
+  /** Always `url`: the field of the webhook that was refused. */
+  readonly field = 'url';
+}
+
+/** An id names nothing that exists (or nothing of this tenant: the two cannot be told apart). */
+export class NotFoundError extends SurehookError {
+  readonly code = 'not-found';
+  /** What was looked for. */
+  readonly kind: 'webhook' | 'delivery' | 'event';
+  /** The id that was asked for. */
+  readonly id: string;
+
+  constructor(kind: 'webhook' | 'delivery' | 'event', id: string) {
+    super(`There is no ${kind} ${quote(id)}`);
+    this.kind = kind;
+    this.id = id;
+  }
+}
+
+/** The request contradicts what is stored: a transition that the machine does not have, or a key used for other content. */
+export class ConflictError extends SurehookError {
+  readonly code = 'conflict';
+}
+
+/**
+ * A repo failed or did not answer in time; `cause` is its own error. When `publish` rejects with this the outcome may be
+ * unknown (an acknowledgement can be lost): publish again with the same `idempotencyKey`, which stores it once.
+ */
+export class StorageError extends SurehookError {
+  readonly code = 'storage';
+  /** The port call that failed, such as `events.append`. */
+  readonly operation: string;
+
+  constructor(operation: string, message: string, options?: ErrorOptions) {
+    super(`${operation}: ${message}`, options);
+    this.operation = operation;
+  }
+}
+
+/** Code that the host supplied (a signer, a retry function, a listener) threw or broke its contract; `cause` is its error. */
+export class HostCodeError extends SurehookError {
+  readonly code = 'host-code';
+  /** Which part of the host's code, such as `signer` or `listener of delivery:delivered`. */
+  readonly part: string;
+
+  constructor(part: string, options?: ErrorOptions) {
+    super(`The host's ${part} threw or broke its contract`, options);
+    this.part = part;
+  }
+}
+
+const QUOTED_LENGTH = 80;
+
+/** Quotes any value for an error message: short, on one line, without running code of the value. */
+export function quote(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value.length > QUOTED_LENGTH ? `${value.slice(0, QUOTED_LENGTH)}…` : value);
+    case 'bigint':
+      return `${value}n`;
+    case 'symbol':
+    case 'number':
+    case 'boolean':
+    case 'undefined':
+      return String(value);
+    case 'function':
+      return '[function]';
+    case 'object':
+      if (value === null) return 'null';
+      return Array.isArray(value) ? `[array of ${value.length}]` : '[object]';
+  }
+}
+
+/** The message of whatever was thrown, which need not be an Error; bounded, and it never throws itself. */
+export function messageOf(thrown: unknown): string {
+  try {
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    return String(message).slice(0, 500);
+  } catch {
+    return 'a value that cannot be shown';
+  }
+}

@@ -1,0 +1,369 @@
+/**
+ * The three ports. The engine speaks to storage through these interfaces and nothing else; an adapter that keeps the
+ * laws in these comments is correct, and `surehook/testing` tells when it does.
+ *
+ * - Instants are epoch milliseconds. A caller passes its own `now` and an absolute `leaseUntil`; a store with a clock of
+ *   its own (a shared database) judges due times and leases by that clock and takes `leaseUntil - now` as the length of
+ *   the lease, so that skew between processes cannot end a lease early.
+ * - A method either applies in whole and resolves, or rejects; after a rejection the caller does not know which, and may
+ *   call again with the same arguments. Every method is safe to repeat.
+ * - Only `append` (an event with its deliveries) and `settle` (a delivery with its attempt) change more than one record
+ *   atomically. Batches otherwise may be applied item by item.
+ * - Nothing here speaks SQL. Ids, types and tenants are opaque strings.
+ */
+import type {
+  AttemptData,
+  AttemptRecord,
+  DeliveryRecord,
+  DeliveryStatus,
+  ExhaustedReason,
+  Queue,
+} from './domain/delivery.ts';
+import type { EventRecord } from './domain/event.ts';
+import type { WebhookRecord, WebhookStatus } from './domain/webhook.ts';
+
+/** The repos that a surehook works on. They may come from different adapters. */
+export interface Repos {
+  /** A plain `WebhookRepo` is enough to deliver; managing webhooks through surehook needs a `WebhookStore`. */
+  readonly webhooks: WebhookRepo | WebhookStore;
+  readonly events: EventRepo;
+  readonly state: StateRepo;
+}
+
+// ---------------------------------------------------------------------------------------------- webhooks
+
+/** What the engine needs of webhooks. A host that keeps its own webhooks table implements this and no more. */
+export interface WebhookRepo {
+  /** The webhooks with these ids; unknown ids are left out. Any order. */
+  getMany(ids: readonly string[]): Promise<readonly WebhookRecord[]>;
+  /**
+   * Every webhook of the tenant that may be subscribed to the type, whatever its status. More than those is allowed (the
+   * engine matches `events` and `filter` itself), fewer is not.
+   */
+  subscribers(tenantId: string, eventType: string): Promise<readonly WebhookRecord[]>;
+  /**
+   * The engine's only write: sets the status where the present one equals `from` in every field (`sameStatus`).
+   * One result per change, in order: whether it was applied. An unknown id is not applied.
+   */
+  setStatus(changes: readonly StatusChange[]): Promise<readonly boolean[]>;
+  /**
+   * Optional: calls `listener` with the ids of webhooks after each committed change, and returns what ends that. Without
+   * it the engine notices changes made elsewhere after `webhookCacheMs`.
+   */
+  onChange?(listener: (ids: readonly string[]) => void): () => void;
+}
+
+/** A compare-and-set of one webhook's status. */
+export interface StatusChange {
+  readonly webhookId: string;
+  readonly from: WebhookStatus;
+  readonly to: WebhookStatus;
+}
+
+/** The second half of webhook storage: create, change, delete, list. */
+export interface WebhookStore extends WebhookRepo {
+  /** Stores a new webhook. Resolves false, changing nothing, when the id exists. */
+  insert(webhook: WebhookRecord): Promise<boolean>;
+  /**
+   * Replaces everything but the status where the stored `revision` equals `expectedRevision`. Resolves false, changing
+   * nothing, when it does not or the webhook is unknown.
+   */
+  update(webhook: WebhookRecord, expectedRevision: number): Promise<boolean>;
+  /** Resolves whether there was one. */
+  delete(id: string): Promise<boolean>;
+  /** Newest first (`createdAt`, then `id`, both descending). */
+  list(query: WebhookQuery): Promise<readonly WebhookRecord[]>;
+}
+
+/** Which webhooks to list. */
+export interface WebhookQuery {
+  readonly tenantId?: string;
+  /** Only those after this place in the order. */
+  readonly after?: PagePosition;
+  readonly limit: number;
+}
+
+/** A place in a newest-first order: stable while rows come and go. */
+export interface PagePosition {
+  readonly createdAt: number;
+  readonly id: string;
+}
+
+// ---------------------------------------------------------------------------------------------- events, deliveries
+
+/** Events, deliveries and attempts: the rows that are the queue. */
+export interface EventRepo {
+  /**
+   * Stores every event with all its deliveries, or nothing at all. An event whose id, or whose tenant and
+   * `idempotencyKey`, is stored already (or comes earlier in the same batch) is not stored again: with an equal
+   * `fingerprint` the stored one is returned as a duplicate, with another one the call rejects with `ConflictError`.
+   * Results are in the order of the entries. Deliveries keep the order of the entries among equal `dueAt`.
+   * With `tx`, the writes join that transaction of the host's.
+   */
+  append(entries: readonly AppendEntry[], options: AppendOptions): Promise<readonly AppendResult[]>;
+
+  /**
+   * Leases up to `limit` deliveries of the express queue whose `dueAt` has come, in order of `dueAt`, then of append.
+   * See `ClaimedDelivery` for what a claim does. The cost must not depend on how much waits in any queue.
+   */
+  claimExpress(request: ExpressClaim): Promise<ClaimResult>;
+
+  /** The same for queues of single webhooks. One result per request, in order. */
+  claimQueues(request: QueuesClaim): Promise<readonly ClaimResult[]>;
+
+  /**
+   * Ends leases and records attempts, each item atomically: applied only where `token` is the delivery's present one
+   * and it is `delivering`. Whether the lease has run out does not matter as long as nobody claimed it since.
+   * The result of each, in order:
+   * - `applied`.
+   * - `repeated`: this token has settled it before; nothing changes.
+   * - `late`: it was claimed by another since, or ended otherwise. Its state stays; its attempt is still recorded with `late: true`,
+   *   in the place of the `lost` one of the same token where there is one.
+   * - `unknown`: there is no such delivery (any more).
+   */
+  settle(
+    settlements: readonly Settlement[],
+    options: { readonly now: number },
+  ): Promise<readonly SettleResult[]>;
+
+  /**
+   * Gives up to `limit` waiting (not leased) deliveries of a webhook's own queue up with that reason, whatever their `dueAt`, and returns
+   * them as they are now. None left: an empty array.
+   */
+  exhaustQueue(request: ExhaustRequest): Promise<readonly DeliveryRecord[]>;
+
+  /**
+   * Ids of webhooks whose own queue is not empty, leased deliveries included, in ascending order after `after`. The safety net that finds
+   * queues nobody opened.
+   */
+  ownQueues(request: { readonly after?: string; readonly limit: number }): Promise<readonly string[]>;
+
+  /**
+   * Marks exhausted deliveries as replaying: `tries` and `lost` restart at 0, `reason` and `completedAt` go. Others are left alone. Returns those that
+   * were marked.
+   */
+  markReplay(ids: readonly string[], options: { readonly now: number }): Promise<readonly DeliveryRecord[]>;
+
+  /** Turns up to `limit` replaying deliveries, longest marked first, into pending ones of the express queue, due `now`, and returns them. */
+  promoteReplays(request: {
+    readonly now: number;
+    readonly limit: number;
+  }): Promise<readonly DeliveryRecord[]>;
+
+  /** The deliveries with these ids; unknown ids are left out. Any order. */
+  getDeliveries(ids: readonly string[]): Promise<readonly DeliveryRecord[]>;
+  /** The events with these ids; unknown ids are left out. Any order. */
+  getEvents(ids: readonly string[]): Promise<readonly EventRecord[]>;
+  /** All attempts of a delivery by ascending number; empty for an unknown id. */
+  attempts(deliveryId: string): Promise<readonly AttemptRecord[]>;
+  /** Newest first (`createdAt`, then `id`, both descending). */
+  listDeliveries(query: DeliveryQuery): Promise<readonly DeliveryRecord[]>;
+
+  /**
+   * Optional wake-up: calls `listener` after something was stored that may be due (append committed, replay marked), in this process
+   * or another, and returns what ends that. Without it a poll finds the work.
+   */
+  onWork?(listener: (work: Work) => void): () => void;
+}
+
+/** What came in: whether the express queue got something, whether replays wait, and the webhooks whose own queue got something. */
+export interface Work {
+  readonly express: boolean;
+  readonly replays: boolean;
+  readonly ownQueues: readonly string[];
+}
+
+/** One event and its deliveries, to be stored together. */
+export interface AppendEntry {
+  readonly event: EventRecord;
+  readonly deliveries: readonly DeliveryRecord[];
+}
+
+/** Where an append takes place. */
+export interface AppendOptions {
+  readonly now: number;
+  /** The host's own transaction; an adapter without transactions rejects with `TypeError`. */
+  readonly tx?: unknown;
+}
+
+/** What is stored now for one entry. */
+export interface AppendResult {
+  readonly event: EventRecord;
+  readonly deliveries: readonly DeliveryRecord[];
+  /** True when it was stored before this call. */
+  readonly duplicate: boolean;
+}
+
+/** What every claim carries: the caller's now and when its lease is to run out. */
+export interface LeaseTimes {
+  readonly now: number;
+  readonly leaseUntil: number;
+}
+
+/** A claim of the express queue. */
+export interface ExpressClaim extends LeaseTimes {
+  readonly limit: number;
+}
+
+/** A claim of several webhooks' queues. */
+export interface QueuesClaim extends LeaseTimes {
+  readonly queues: readonly { readonly webhookId: string; readonly limit: number }[];
+}
+
+/** What a claim got. */
+export interface ClaimResult {
+  readonly deliveries: readonly ClaimedDelivery[];
+  /**
+   * When the next delivery of that queue that was not claimed can be: its `dueAt`, or the end of its lease (those just
+   * claimed included). Absent when the queue holds nothing at all.
+   */
+  readonly nextDueAt?: number;
+}
+
+/**
+ * A delivery under a lease, with its event. Claiming sets `delivering`, raises `token` by one and sets `leaseUntil`. A delivery whose lease has run out is
+ * claimed like one that is due at that instant; then the attempt that nobody recorded is added, atomically with the claim: error kind `lost`,
+ * `counted: false`, the token of the lost claim, HTTP status 0, an empty request, `startedAt` and `durationMs` by the lost lease where known;
+ * and `lost` and `attempts` rise by one.
+ */
+export interface ClaimedDelivery {
+  readonly delivery: DeliveryRecord;
+  readonly event: EventRecord;
+}
+
+/** The end of one claim. */
+export interface Settlement {
+  readonly deliveryId: string;
+  /** The token of the claim that ends. */
+  readonly token: number;
+  /** The request that was made; absent when none was. `tries` rises by one where it is `counted`. */
+  readonly attempt?: AttemptData;
+  readonly next: SettledState;
+}
+
+/**
+ * What becomes of the delivery. `waiting` is `failed` where it has counted tries, else `pending`; its place among
+ * those of equal `dueAt` is by append.
+ */
+export type SettledState =
+  | { readonly status: 'delivered' }
+  | { readonly status: 'exhausted'; readonly reason: ExhaustedReason }
+  | { readonly status: 'waiting'; readonly dueAt: number; readonly queue: Queue };
+
+/** What `settle` did with one settlement. */
+export type SettleResult = 'applied' | 'repeated' | 'late' | 'unknown';
+
+/** Which waiting deliveries to give up. */
+export interface ExhaustRequest {
+  readonly webhookId: string;
+  readonly reason: ExhaustedReason;
+  readonly now: number;
+  readonly limit: number;
+}
+
+/** Which deliveries to list. All given conditions hold at once. */
+export interface DeliveryQuery {
+  readonly tenantId?: string;
+  readonly webhookId?: string;
+  readonly eventType?: string;
+  readonly status?: DeliveryStatus;
+  /** `createdAt` at or after this instant. */
+  readonly since?: number;
+  /** `createdAt` before this instant. */
+  readonly until?: number;
+  readonly after?: PagePosition;
+  readonly limit: number;
+}
+
+// ---------------------------------------------------------------------------------------------- state
+
+/** One small record per webhook that has a queue of its own. */
+export interface QueueRecord {
+  readonly webhookId: string;
+  /** Consecutive failures of the webhook, as its back-off counts them; 0 while it answers well. */
+  readonly failures: number;
+  /** When its queue is to be served next, epoch ms; null while it is held (the webhook is disabled). */
+  readonly nextAt: number | null;
+  /** Rises with every `open`: tells a worker that found the queue empty whether something came since. */
+  readonly wakes: number;
+  /** Fencing token: rises with every acquisition and reset, never falls while the record lives. */
+  readonly token: number;
+  /** When the lease of the worker that serves it runs out; absent while nobody does. */
+  readonly leaseUntil?: number;
+}
+
+/**
+ * The state of the retry queues. The lease on a record makes one process at a time serve that webhook's queue: one probe
+ * at a time, caps and order hold across processes by this alone.
+ */
+export interface StateRepo {
+  /**
+   * Makes sure that these queues are open. Absent: created with the entry's `failures` and `nextAt`, `wakes` 1, token 0. Present: `wakes`
+   * rises by one; and where it is neither leased (an expired lease counts as none) nor held and `failures` is 0, `nextAt` becomes the smaller of both, or, for an entry
+   * with failures, both values are taken from the entry.
+   */
+  open(entries: readonly QueueOpening[], options: { readonly now: number }): Promise<void>;
+  /**
+   * Leases queues whose `nextAt` has come and that nobody holds (an expired lease is nobody's), earliest `nextAt` first: up to `healthy` of
+   * those with `failures` 0 and up to `failing` of the others. Raises their token by one.
+   */
+  acquire(request: QueueAcquisition): Promise<AcquireResult>;
+  /**
+   * Stores what the holder knows, where `token` is the present one. With `leaseUntil` the lease is extended, without it
+   * given back; with `close` the record is deleted. A change with `ifWakes` applies only where that still holds.
+   * One result per change, in order.
+   */
+  save(changes: readonly QueueChange[], options: { readonly now: number }): Promise<readonly SaveResult[]>;
+  /**
+   * From outside (enable, disable, delete): takes the queue from whoever serves it. Creates the record where there is
+   * none; `failures` 0, `nextAt` as given, token and `wakes` one higher, lease gone.
+   */
+  reset(entries: readonly { readonly webhookId: string; readonly nextAt: number | null }[]): Promise<void>;
+  /** The records of these webhooks; those without one are left out. Any order. */
+  get(webhookIds: readonly string[]): Promise<readonly QueueRecord[]>;
+}
+
+/** A queue that should be open from `nextAt` on. */
+export interface QueueOpening {
+  readonly webhookId: string;
+  /** 0, or 1 when an attempt outside the queue failed. */
+  readonly failures: 0 | 1;
+  readonly nextAt: number;
+}
+
+/** How many queues to lease. */
+export interface QueueAcquisition extends LeaseTimes {
+  readonly healthy: number;
+  readonly failing: number;
+}
+
+/** The queues leased, and when the next one that was not can be. */
+export interface AcquireResult {
+  readonly queues: readonly QueueRecord[];
+  /** The earliest instant at which another queue can be acquired (its `nextAt` or the end of its lease); absent when there is none. */
+  readonly nextAt?: number;
+}
+
+/** What the holder of a queue stores. */
+export interface QueueChange {
+  readonly webhookId: string;
+  readonly token: number;
+  readonly failures: number;
+  readonly nextAt: number | null;
+  /** Absent: the lease is given back. */
+  readonly leaseUntil?: number;
+  /** Delete the record. */
+  readonly close?: true;
+  /** Apply only where the record's `wakes` is still this: nothing came since the holder found the queue as it says. */
+  readonly ifWakes?: number;
+}
+
+/**
+ * `saved`; `closed`: the record is gone; `woken`: `ifWakes` did not hold, nothing changed; `lost`: the token is stale or
+ * the record gone, nothing changed.
+ */
+export interface SaveResult {
+  readonly result: 'saved' | 'closed' | 'woken' | 'lost';
+  /** The record's `wakes` now; absent with `closed` and `lost`. */
+  readonly wakes?: number;
+}
