@@ -17,10 +17,12 @@ import type {
   DeliveryRecord,
   DeliveryStatus,
   ExhaustedReason,
-  Queue,
+  SettledState,
 } from './domain/delivery.ts';
 import type { EventRecord } from './domain/event.ts';
 import type { WebhookRecord, WebhookStatus } from './domain/webhook.ts';
+
+export type { SettledState } from './domain/delivery.ts';
 
 /** The repos that a surehook works on. They may come from different adapters. */
 export interface Repos {
@@ -241,15 +243,6 @@ export interface Settlement {
   readonly next: SettledState;
 }
 
-/**
- * What becomes of the delivery. `waiting` is `failed` where it has counted tries, else `pending`; its place among
- * those of equal `dueAt` is by append.
- */
-export type SettledState =
-  | { readonly status: 'delivered' }
-  | { readonly status: 'exhausted'; readonly reason: ExhaustedReason }
-  | { readonly status: 'waiting'; readonly dueAt: number; readonly queue: Queue };
-
 /** What `settle` did with one settlement. */
 export type SettleResult = 'applied' | 'repeated' | 'late' | 'unknown';
 
@@ -282,11 +275,16 @@ export interface QueueRecord {
   readonly webhookId: string;
   /** Consecutive failures of the webhook, as its back-off counts them; 0 while it answers well. */
   readonly failures: number;
+  /** The end of its back-off, epoch ms: not served before it, whatever comes in. 0 where there is none. */
+  readonly notBefore: number;
   /** When its queue is to be served next, epoch ms; null while it is held (the webhook is disabled). */
   readonly nextAt: number | null;
   /** Rises with every `open`: tells a worker that found the queue empty whether something came since. */
   readonly wakes: number;
-  /** Fencing token: rises with every acquisition and reset, never falls while the record lives. */
+  /**
+   * Fencing token: rises by one with every acquisition and reset. A new record begins with the instant of its creation (epoch ms), so
+   * that it is above every token that an earlier record of the same webhook can have had.
+   */
   readonly token: number;
   /** When the lease of the worker that serves it runs out; absent while nobody does. */
   readonly leaseUntil?: number;
@@ -298,9 +296,10 @@ export interface QueueRecord {
  */
 export interface StateRepo {
   /**
-   * Makes sure that these queues are open. Absent: created with the entry's `failures` and `nextAt`, `wakes` 1, token 0. Present: `wakes`
-   * rises by one; and where it is neither leased (an expired lease counts as none) nor held and `failures` is 0, `nextAt` becomes the smaller of both, or, for an entry
-   * with failures, both values are taken from the entry.
+   * Makes sure that these queues are open. Absent: created with the entry's `failures`, `nextAt` and (for an entry with failures) `notBefore`
+   * equal to it, else 0; `wakes` 1, token `now`. Present: `wakes` rises by one; and where it is neither leased (an expired lease counts as none) nor
+   * held: an entry with failures, for a record without, puts its `failures` and `nextAt` (as `notBefore` too) in place; otherwise
+   * `nextAt` becomes the earlier of what it was and the entry's, but not earlier than `notBefore`.
    */
   open(entries: readonly QueueOpening[], options: { readonly now: number }): Promise<void>;
   /**
@@ -316,9 +315,9 @@ export interface StateRepo {
   save(changes: readonly QueueChange[], options: { readonly now: number }): Promise<readonly SaveResult[]>;
   /**
    * From outside (enable, disable, delete): takes the queue from whoever serves it. Creates the record where there is
-   * none; `failures` 0, `nextAt` as given, token and `wakes` one higher, lease gone.
+   * none; `failures` and `notBefore` 0, `nextAt` as given, token and `wakes` one higher, lease gone.
    */
-  reset(entries: readonly { readonly webhookId: string; readonly nextAt: number | null }[]): Promise<void>;
+  reset(entries: readonly QueueReset[], options: { readonly now: number }): Promise<void>;
   /** The records of these webhooks; those without one are left out. Any order. */
   get(webhookIds: readonly string[]): Promise<readonly QueueRecord[]>;
 }
@@ -329,6 +328,12 @@ export interface QueueOpening {
   /** 0, or 1 when an attempt outside the queue failed. */
   readonly failures: 0 | 1;
   readonly nextAt: number;
+}
+
+/** A queue that is to be served at `nextAt`, or held (null), whatever was. */
+export interface QueueReset {
+  readonly webhookId: string;
+  readonly nextAt: number | null;
 }
 
 /** How many queues to lease. */
@@ -349,6 +354,7 @@ export interface QueueChange {
   readonly webhookId: string;
   readonly token: number;
   readonly failures: number;
+  readonly notBefore: number;
   readonly nextAt: number | null;
   /** Absent: the lease is given back. */
   readonly leaseUntil?: number;

@@ -131,3 +131,12 @@ export interface AttemptRecord extends AttemptData {
   /** True when its worker reported after it had lost its claim: recorded, without effect on the delivery. */
   readonly late: boolean;
 }
+
+/**
+ * What becomes of a delivery when a claim ends. `waiting` is `failed` where it has counted tries, else `pending`; its
+ * place among those of equal `dueAt` is by append.
+ */
+export type SettledState =
+  | { readonly status: 'delivered' }
+  | { readonly status: 'exhausted'; readonly reason: ExhaustedReason }
+  | { readonly status: 'waiting'; readonly dueAt: number; readonly queue: Queue };

@@ -1,0 +1,117 @@
+/** What a host gives to create or change a webhook, and how that is read. */
+import { plainObject } from '../domain/check.ts';
+import type { Filter } from '../domain/filter.ts';
+import { defaultTenantId } from '../domain/ids.ts';
+import type { RetryPolicyData } from '../domain/retry-policy.ts';
+import type { DeliveryMode, WebhookRecord } from '../domain/webhook.ts';
+import { optionalFields, readDelivery, readers, type WebhookPolicy } from './webhook-fields.ts';
+
+/**
+ * A new webhook. Fields that are not here are refused by name; a wrong one rejects with `InvalidInputError`, a URL that may
+ * not be called with `ForbiddenEndpointError`.
+ */
+export interface NewWebhook {
+  /** Where events are posted: `https:`, a public host, no credentials, no fragment, 2 048 characters at most. */
+  readonly url: string;
+  /** What it is subscribed to, 1 to 100: types (`invoice.paid`), categories (`invoice.*`: all below), or `*` for everything. */
+  readonly events: readonly string[];
+  /** The only tenant whose events it gets: 1 to 128 characters. @default 'default' */
+  readonly tenantId?: string | undefined;
+  /** Whose it is in the host's terms: 1 to 256 characters, seen by nobody but the host. */
+  readonly ownerId?: string | undefined;
+  /** 1 to 200 characters. */
+  readonly name?: string | undefined;
+  /** 1 to 2 000 characters, line breaks allowed. */
+  readonly description?: string | undefined;
+  /** Which of those events it gets. @default all */
+  readonly filter?: Filter | undefined;
+  /** Headers of every request: 100 at most, ASCII. Those that surehook sets itself are refused. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Any part of `{ semantics: 'at-least-once', mode: 'single', ordered: false }`, which are the defaults. */
+  readonly delivery?: Partial<DeliveryMode> | undefined;
+  /** Made by `retrySchedule` or `retryExponential`; a function cannot be stored. @default the `retry` option */
+  readonly retry?: RetryPolicyData | undefined;
+  /** One request, ms: 1 to what `leaseMs` leaves room for. @default the `timeoutMs` option */
+  readonly timeoutMs?: number | undefined;
+  /** Requests under way at a time, per process: 1 to 65 536. @default the `maxInFlightPerWebhook` option */
+  readonly maxInFlight?: number | undefined;
+  /** `whsec_` and the base64 of 24 to 64 bytes. @default a new one of 32 random bytes */
+  readonly secret?: string | undefined;
+}
+
+/**
+ * A change of a webhook: `undefined` (or nothing) leaves a field as it is, `null` clears one that is optional. The fields mean what
+ * they mean in `NewWebhook`; `delivery` may be partial. The tenant is fixed, the secret changes by `rotateSecret`, the status by `enable` and `disable`.
+ */
+export interface WebhookPatch {
+  readonly url?: string | undefined;
+  readonly events?: readonly string[] | undefined;
+  readonly ownerId?: string | null | undefined;
+  readonly name?: string | null | undefined;
+  readonly description?: string | null | undefined;
+  readonly filter?: Filter | null | undefined;
+  readonly headers?: Readonly<Record<string, string>> | null | undefined;
+  readonly delivery?: Partial<DeliveryMode> | undefined;
+  readonly retry?: RetryPolicyData | null | undefined;
+  readonly timeoutMs?: number | null | undefined;
+  readonly maxInFlight?: number | null | undefined;
+}
+
+/** What of a webhook's record comes from its owner and may change. */
+type Owned = Pick<WebhookRecord, keyof WebhookPatch>;
+
+/** A new webhook as it was read: the part of its record that comes from its owner, and the secret where one was given. */
+export interface ParsedWebhook extends Owned {
+  readonly tenantId: string;
+  readonly secret?: string;
+}
+
+/** A patch as it was read: new values, `null` for what is cleared; what is absent stays. */
+export type WebhookChanges = {
+  readonly [Name in Exclude<keyof Owned, 'delivery'>]?: Owned[Name] | null;
+} & { readonly delivery?: Partial<DeliveryMode> };
+
+const patchNames = ['url', 'events', ...optionalFields, 'delivery'] as const;
+const newNames = [...patchNames, 'tenantId', 'secret'] as const;
+
+const defaultDelivery: DeliveryMode = { semantics: 'at-least-once', mode: 'single', ordered: false };
+
+/** Reads what `webhooks.create` was given. Throws `InvalidInputError` or `ForbiddenEndpointError`. */
+export function parseNewWebhook(input: unknown, policy: WebhookPolicy): ParsedWebhook {
+  const given = plainObject('webhook', input, { keys: newNames, path: '' });
+  const { tenantId = defaultTenantId, delivery = {} } = given;
+  const parsed: ParsedWebhook = {
+    url: readers.url(given.url, policy),
+    events: readers.events(given.events, policy),
+    tenantId: readers.tenantId(tenantId, policy),
+    delivery: { ...defaultDelivery, ...readDelivery(delivery) },
+  };
+  const names = [...optionalFields, 'secret'] as const;
+  const rest = names.filter((name) => given[name] !== undefined);
+  return { ...parsed, ...Object.fromEntries(rest.map((name) => [name, readers[name](given[name], policy)])) };
+}
+
+/** Reads what `webhooks.update` was given. Throws `InvalidInputError` or `ForbiddenEndpointError`. */
+export function parseWebhookPatch(input: unknown, policy: WebhookPolicy): WebhookChanges {
+  const { delivery, ...given } = plainObject('patch', input, { keys: patchNames, path: '' });
+  const isCleared = (name: string): boolean => given[name as keyof typeof given] === null && isOptional(name);
+  const names = ['url', 'events', ...optionalFields] as const;
+  const changed = names.filter((name) => given[name] !== undefined);
+  const read = changed.map((name) => [name, isCleared(name) ? null : readers[name](given[name], policy)]);
+  return {
+    ...Object.fromEntries(read),
+    ...(delivery === undefined ? {} : { delivery: readDelivery(delivery) }),
+  };
+}
+
+function isOptional(name: string): boolean {
+  return (optionalFields as readonly string[]).includes(name);
+}
+
+/** The webhook with the changes made: cleared fields are absent, not null. */
+export function withChanges(webhook: WebhookRecord, changes: WebhookChanges): WebhookRecord {
+  const { delivery, ...fields } = changes;
+  const changed = { ...webhook, ...fields, delivery: { ...webhook.delivery, ...delivery } };
+  const kept = Object.entries(changed).filter(([, value]) => value !== null);
+  return Object.fromEntries(kept) as unknown as WebhookRecord;
+}

@@ -1,0 +1,239 @@
+import { plainObject } from '../domain/check.ts';
+import { checkTenantId, newId } from '../domain/ids.ts';
+import { nextWebhookStatus, type WebhookInput, type WebhookRecord } from '../domain/webhook.ts';
+import { ConflictError, NotFoundError, quote } from '../errors.ts';
+import type { Reporter } from '../events.ts';
+import { generateSecret } from '../http/secret.ts';
+import { longestTimeoutMs, type Settings } from '../options.ts';
+import type { Publisher } from '../publish/publisher.ts';
+import type { WebhookRepo, WebhookStore } from '../repos.ts';
+import type { Storage } from '../runtime/storage.ts';
+import { type Delivery, publicStatus, toDelivery, toWebhook, type Webhook } from '../views.ts';
+import { checkId } from './check-id.ts';
+import { type Page, readPage, toPage } from './pages.ts';
+import type { WebhookPolicy } from './webhook-fields.ts';
+import {
+  type NewWebhook,
+  parseNewWebhook,
+  parseWebhookPatch,
+  type WebhookPatch,
+  withChanges,
+} from './webhook-input.ts';
+
+/** Which webhooks to list, newest first. */
+export interface WebhookListQuery {
+  readonly tenantId?: string | undefined;
+  /** From the page before. */
+  readonly cursor?: string | undefined;
+  /** 1 to 1 000. @default 50 */
+  readonly limit?: number | undefined;
+}
+
+/** Everything about webhooks, as a host sees it. */
+export interface WebhookAdmin {
+  /**
+   * Stores a new webhook, Enabled. `secret` is given back here and never again. Rejects with `InvalidInputError` (which field, which value),
+   * `ForbiddenEndpointError` (the URL) or `StorageError`.
+   */
+  create(input: NewWebhook): Promise<{ readonly webhook: Webhook; readonly secret: string }>;
+  /** Resolves `undefined` for an unknown id. */
+  get(id: string): Promise<Webhook | undefined>;
+  /** A page of webhooks, newest first. */
+  list(query?: WebhookListQuery): Promise<Page<Webhook>>;
+  /** Changes the given fields: `undefined` leaves one, `null` clears an optional one. In force for every request that starts afterwards. */
+  update(id: string, patch: WebhookPatch): Promise<Webhook>;
+  /** Deletes it; what waits for it becomes `exhausted` (`webhook-deleted`). The history stays. */
+  delete(id: string): Promise<void>;
+  /** From Disabled or Unavailable to Enabled: what was held continues. Nothing happens when it is Enabled; `ConflictError` when it is Retrying. */
+  enable(id: string): Promise<Webhook>;
+  /** No new events, and what waits is held. No request starts once this has resolved (in other processes: `webhookCacheMs` later, unless the repo tells of changes). */
+  disable(id: string): Promise<Webhook>;
+  /**
+   * Publishes a `webhook.test` event to this webhook only, whatever it is subscribed to, and resolves with its delivery without waiting for it.
+   * `ConflictError` when it is Disabled or Unavailable.
+   */
+  sendTest(id: string): Promise<Delivery>;
+}
+
+/** What it works with. */
+export interface WebhookAdminParts {
+  readonly settings: Settings;
+  readonly storage: Storage;
+  readonly reporter: Reporter;
+  readonly publisher: Publisher;
+  /** Called after this process changed a webhook. */
+  readonly changed: (webhookId: string) => void;
+}
+
+/** How often a change is tried again on what another process has made of the webhook meanwhile. */
+const MAX_RACES = 10;
+
+/** The real thing; see `WebhookAdmin` for what each method promises. */
+export class Webhooks implements WebhookAdmin {
+  readonly #parts: WebhookAdminParts;
+  readonly #policy: WebhookPolicy;
+
+  constructor(parts: WebhookAdminParts) {
+    this.#parts = parts;
+    this.#policy = { endpoints: parts.settings.endpoints, maxTimeoutMs: longestTimeoutMs(parts.settings) };
+  }
+
+  async create(input: NewWebhook): Promise<{ webhook: Webhook; secret: string }> {
+    const { settings, storage, changed } = this.#parts;
+    const { secret = generateSecret(settings.random), ...fields } = parseNewWebhook(input, this.#policy);
+    const now = settings.clock.now();
+    const record: WebhookRecord = {
+      ...fields,
+      id: newId('whk', now, settings.random),
+      status: { state: 'enabled' },
+      secrets: [{ secret }],
+      createdAt: now,
+      updatedAt: now,
+      revision: 1,
+    };
+    // Repeated by the short retries, an insert that was applied but not acknowledged finds itself: that is success too.
+    await storage.once('webhooks.insert', () => this.#store().insert(record));
+    changed(record.id);
+    return { webhook: toWebhook(record), secret };
+  }
+
+  async get(id: string): Promise<Webhook | undefined> {
+    const record = await this.#find(checkId(id));
+    return record && toWebhook(record);
+  }
+
+  async list(query: WebhookListQuery = {}): Promise<Page<Webhook>> {
+    const { tenantId, cursor, limit } = plainObject('query', query, {
+      keys: ['tenantId', 'cursor', 'limit'] as const,
+      path: '',
+    });
+    const page = readPage({ cursor, limit });
+    const records = await this.#parts.storage.once('webhooks.list', () =>
+      this.#store().list({
+        ...(tenantId !== undefined && { tenantId: checkTenantId('tenantId', tenantId) }),
+        ...page,
+        limit: page.limit + 1,
+      }),
+    );
+    return toPage(records, page.limit, toWebhook);
+  }
+
+  async update(id: string, patch: WebhookPatch): Promise<Webhook> {
+    const { settings, storage, changed } = this.#parts;
+    const changes = parseWebhookPatch(patch, this.#policy);
+    for (let race = 0; race < MAX_RACES; race++) {
+      const record = await this.#need(id);
+      const next = {
+        ...withChanges(record, changes),
+        updatedAt: settings.clock.now(),
+        revision: record.revision + 1,
+      };
+      const applied = await storage.once('webhooks.update', () =>
+        this.#store().update(next, record.revision),
+      );
+      if (!applied) continue;
+      changed(id);
+      return toWebhook(next);
+    }
+    throw new ConflictError(`The webhook ${quote(id)} is being changed by others; try again`);
+  }
+
+  async delete(id: string): Promise<void> {
+    const { storage } = this.#parts;
+    const existed = await storage.once('webhooks.delete', () => this.#store().delete(checkId(id)));
+    if (!existed) throw new NotFoundError('webhook', id);
+    // Whoever serves its queue next finds the webhook gone and gives up what waits there.
+    await this.#resetQueue(id, this.#parts.settings.clock.now());
+  }
+
+  async enable(id: string): Promise<Webhook> {
+    const record = await this.#move(id, { kind: 'enable' });
+    await this.#resetQueue(id, this.#parts.settings.clock.now());
+    return toWebhook(record);
+  }
+
+  async disable(id: string): Promise<Webhook> {
+    const record = await this.#move(id, { kind: 'disable' });
+    await this.#resetQueue(id, null);
+    return toWebhook(record);
+  }
+
+  async sendTest(id: string): Promise<Delivery> {
+    const { publisher, storage, settings } = this.#parts;
+    const webhook = await this.#need(id);
+    const { state } = webhook.status;
+    if (state === 'disabled' || state === 'unavailable') {
+      throw new ConflictError(`The webhook ${quote(id)} is ${state}: enable it before sending a test`);
+    }
+    const { deliveries } = await publisher.publishTo(webhook, {
+      type: 'webhook.test',
+      tenantId: webhook.tenantId,
+      data: { message: 'This is a test event. Nothing happened.', webhookId: id },
+    });
+    const deliveryId = deliveries[0]?.id ?? '';
+    const [delivery] = await storage.once('events.getDeliveries', () =>
+      settings.repos.events.getDeliveries([deliveryId]),
+    );
+    if (delivery === undefined) throw new NotFoundError('delivery', deliveryId);
+    return toDelivery(delivery);
+  }
+
+  /** Moves the status from outside. An input that changes nothing leaves the store alone. */
+  async #move(id: string, input: WebhookInput): Promise<WebhookRecord> {
+    const { settings, storage, changed, reporter } = this.#parts;
+    for (let race = 0; race < MAX_RACES; race++) {
+      const record = await this.#need(id);
+      const to = nextWebhookStatus(record.status, input, settings.clock.now());
+      if (to === undefined)
+        throw new ConflictError(
+          `The webhook ${quote(id)} is ${record.status.state}: there is no way to ${input.kind} it`,
+        );
+      if (to === record.status) return record;
+      const change = { webhookId: id, from: record.status, to };
+      const [applied] = await storage.once('webhooks.setStatus', () =>
+        settings.repos.webhooks.setStatus([change]),
+      );
+      if (applied !== true) continue;
+      changed(id);
+      reporter.emit('webhook:status', {
+        webhookId: id,
+        tenantId: record.tenantId,
+        from: publicStatus(record.status),
+        to: publicStatus(to),
+      });
+      return { ...record, status: to };
+    }
+    throw new ConflictError(`The webhook ${quote(id)} is being changed by others; try again`);
+  }
+
+  async #resetQueue(webhookId: string, nextAt: number | null): Promise<void> {
+    const { storage, settings, changed } = this.#parts;
+    const now = settings.clock.now();
+    await storage.once('state.reset', () => settings.repos.state.reset([{ webhookId, nextAt }], { now }));
+    changed(webhookId);
+  }
+
+  async #find(id: string): Promise<WebhookRecord | undefined> {
+    const { storage, settings } = this.#parts;
+    const [record] = await storage.once('webhooks.getMany', () => settings.repos.webhooks.getMany([id]));
+    return record;
+  }
+
+  async #need(id: string): Promise<WebhookRecord> {
+    const record = await this.#find(checkId(id));
+    if (record === undefined) throw new NotFoundError('webhook', id);
+    return record;
+  }
+
+  #store(): WebhookStore {
+    const { webhooks } = this.#parts.settings.repos;
+    if (isStore(webhooks)) return webhooks;
+    throw new TypeError(
+      'repos.webhooks is a WebhookRepo without insert, update, delete and list: the host manages its webhooks itself',
+    );
+  }
+}
+
+function isStore(repo: WebhookRepo | WebhookStore): repo is WebhookStore {
+  return 'insert' in repo && 'update' in repo && 'delete' in repo && 'list' in repo;
+}

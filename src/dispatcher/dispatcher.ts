@@ -1,0 +1,317 @@
+import type { Queue } from '../domain/delivery.ts';
+import type { WebhookRecord } from '../domain/webhook.ts';
+import type { SettleResult } from '../repos.ts';
+import { Counters } from './counters.ts';
+import type { DispatcherParts } from './dispatcher-parts.ts';
+import { ExpressFeed } from './express-feed.ts';
+import { Landings } from './landings.ts';
+import type { Claim, Flight, Lane } from './lane.ts';
+import { Lanes } from './lanes.ts';
+import type { AttemptResult } from './performer.ts';
+import { type Ending, Settler } from './settler.ts';
+import { Slots, slowMs } from './slots.ts';
+import { triage } from './triage.ts';
+
+/** Fewer free places are not worth a claim of their own while there is still something to send. */
+const MIN_CLAIM = 32;
+/** How long a webhook that was set apart here is taken to be served from its own queue, unless the queues say more, in ms. */
+const APART_MS = 2_000;
+/** The share of a lease that must be left when a request starts, beyond the request's own time-out. */
+const LEASE_MARGIN = 0.1;
+
+/**
+ * Claims, sends, settles. Deliveries come from the express queue or, by `accept`, from the webhooks' own queues; they wait in
+ * the lane of their webhook for a slot, and end in the settler.
+ */
+export class Dispatcher {
+  readonly lanes: Lanes = new Lanes();
+  readonly slots: Slots;
+  readonly counters: Counters = new Counters();
+  readonly #parts: DispatcherParts;
+  readonly #feed: ExpressFeed;
+  readonly #settler: Settler;
+  readonly #flights = new Set<Flight>();
+  readonly #refreshing = new Set<Lane>();
+  readonly #landings: Landings;
+  #flightNumber = 0;
+  #tidyScheduled = false;
+
+  constructor(parts: DispatcherParts) {
+    const { run, settings, repo } = parts;
+    this.#parts = parts;
+    this.slots = new Slots(settings.maxInFlight);
+    this.#landings = new Landings(parts);
+    this.#settler = new Settler(run, repo, (ending, result) => this.#settled(ending, result));
+    this.#feed = new ExpressFeed({
+      run,
+      repo,
+      leaseMs: settings.leaseMs,
+      pollMs: settings.pollMs,
+      room: () => this.#room(),
+      route: (claims) => this.#route(claims),
+      dry: parts.changed,
+    });
+  }
+
+  /** Whether anything is under way, or may be due that was not claimed yet. */
+  get isBusy(): boolean {
+    return this.#feed.isBusy || this.held > 0;
+  }
+
+  /** Deliveries claimed by this process whose end is not stored. */
+  get held(): number {
+    return this.lanes.waiting + this.#flights.size + this.#settler.pending;
+  }
+
+  get inFlight(): number {
+    return this.#flights.size;
+  }
+
+  /** The express queue may have something. */
+  wake(): void {
+    this.#feed.wake();
+  }
+
+  /** Takes claims of a webhook's own queue. */
+  accept(lane: Lane, claims: readonly Claim[]): void {
+    for (const claim of claims) this.lanes.push(lane, claim);
+    this.#pump();
+  }
+
+  /** Gives back, unsent, what waits in a lane; it waits on in the webhook's own queue. */
+  unload(lane: Lane): void {
+    for (const claim of this.lanes.unload(lane)) this.#giveBack(lane, claim, 'own');
+  }
+
+  /** Gives back everything that has not been started. */
+  unloadAll(): void {
+    for (const lane of this.lanes.all()) {
+      for (const claim of this.lanes.unload(lane)) this.#giveBack(lane, claim, claim.delivery.queue);
+    }
+  }
+
+  /** Ends every request under way. */
+  abortAll(): void {
+    for (const flight of [...this.#flights]) flight.abort();
+  }
+
+  /** How many more deliveries of its own queue a webhook could send now. */
+  roomOf(lane: Lane, webhook: WebhookRecord): number {
+    if (!this.slots.admits(lane, this.#parts.run.now())) return 0;
+    const window = this.#windowOf(lane, webhook);
+    // Once it is proven, as many again may wait: the next claim is made while these are sent.
+    return Math.max(0, (lane.proven ? 2 : 1) * window - lane.flights.size - lane.waiting);
+  }
+
+  #windowOf(lane: Lane, webhook: WebhookRecord): number {
+    return Math.min(lane.window, webhook.maxInFlight ?? this.#parts.settings.maxInFlightPerWebhook);
+  }
+
+  #room(): number {
+    const { maxInFlight, prefetch } = this.#parts.settings;
+    const room = Math.max(0, maxInFlight + prefetch - this.held);
+    return room < MIN_CLAIM && this.lanes.waiting > 0 ? 0 : room;
+  }
+
+  // ------------------------------------------------------------------------------------------ in
+
+  /** Sorts claims of the express queue into lanes; what a lane cannot take moves to its webhook's own queue. */
+  async #route(claims: readonly Claim[]): Promise<void> {
+    const { run, cache } = this.#parts;
+    const ids = claims.map(({ delivery }) => delivery.webhookId);
+    await run.outage('webhooks.getMany').persist(() => cache.load(ids));
+    let moved = 0;
+    for (const claim of claims) {
+      const lane = this.lanes.of(claim.delivery.webhookId);
+      if (this.#takes(lane)) this.lanes.push(lane, claim);
+      else {
+        moved += 1;
+        this.#giveBack(lane, claim, run.accepting ? 'own' : 'express');
+      }
+    }
+    this.#pump();
+    // A store that answers at once must not keep the host from its own work while a long backlog is moved.
+    if (moved > 0) await run.sleep(0);
+  }
+
+  /** Whether a lane can take one more claim of the express queue. */
+  #takes(lane: Lane): boolean {
+    const { cache, run } = this.#parts;
+    if (!run.accepting) return false;
+    const webhook = cache.peek(lane.webhookId);
+    // Not known, gone or unavailable: its turn will tell, and nothing is sent for it.
+    if (webhook === undefined || webhook === null || webhook.status.state === 'unavailable') return true;
+    if (webhook.status.state !== 'enabled' || lane.apartUntil > run.now()) return false;
+    const window = this.#windowOf(lane, webhook);
+    const hangs = lane.flights.size >= window && lane.isSlow(run.now(), slowMs);
+    const cap = webhook.maxInFlight ?? this.#parts.settings.maxInFlightPerWebhook;
+    if (!hangs && lane.waiting < cap) return true;
+    this.#setApart(lane);
+    return false;
+  }
+
+  /** From here on the webhook is served from its own queue. */
+  #setApart(lane: Lane): void {
+    lane.apartUntil = Math.max(lane.apartUntil, this.#parts.run.now() + APART_MS);
+  }
+
+  // ------------------------------------------------------------------------------------------ through
+
+  #pump(): void {
+    const { run } = this.#parts;
+    while (run.accepting && this.slots.free > 0) {
+      const lane = this.lanes.takeReady();
+      if (lane === undefined) break;
+      this.#turn(lane);
+    }
+    this.#makeRoom();
+    this.#keepTidy();
+    this.#feed.refill();
+  }
+
+  /** One turn of a lane: at most one request starts. */
+  #turn(lane: Lane): void {
+    const { cache, settings, run } = this.#parts;
+    const claim = lane.peek();
+    if (claim === undefined) return;
+    const webhook = cache.peek(lane.webhookId);
+    if (webhook === undefined) {
+      this.#refresh(lane);
+      return;
+    }
+    const verdict = triage(claim, webhook, settings.maxLost);
+    if (verdict.kind === 'give-up') {
+      this.lanes.shift(lane);
+      this.#end({ claim, lane, next: { status: 'exhausted', reason: verdict.reason } });
+      this.lanes.makeReady(lane);
+    } else if (verdict.kind === 'hold' || webhook === null || !this.#mayStart(lane, claim, webhook)) {
+      this.unload(lane);
+    } else if (lane.flights.size < this.#windowOf(lane, webhook)) {
+      if (this.slots.admits(lane, run.now())) this.#start(lane, claim, webhook);
+      else this.lanes.defer(lane);
+    }
+    // A lane whose window is full is made ready again by the end of one of its requests.
+  }
+
+  /** Whether its queue's lease, its back-off and the claim's own lease allow a request now. */
+  #mayStart(lane: Lane, claim: Claim, webhook: WebhookRecord): boolean {
+    const { run, hooks } = this.#parts;
+    const now = run.now();
+    if (now < lane.pausedUntil || !this.#leaseCovers(claim, webhook, now)) return false;
+    const apart = claim.delivery.queue === 'own' || webhook.status.state === 'retrying';
+    return !apart || hooks.mayServe(lane);
+  }
+
+  #leaseCovers(claim: Claim, webhook: WebhookRecord, now: number): boolean {
+    const { timeoutMs, leaseMs } = this.#parts.settings;
+    const longestMs = Math.min(webhook.timeoutMs ?? timeoutMs, timeoutMs);
+    return claim.leaseUntil - now >= longestMs + leaseMs * LEASE_MARGIN;
+  }
+
+  /** The webhook has to be looked at again before anything starts for it. */
+  #refresh(lane: Lane): void {
+    const { run, cache } = this.#parts;
+    this.#refreshing.add(lane);
+    if (this.#refreshing.size > 1) return;
+    queueMicrotask(async () => {
+      const lanes = [...this.#refreshing];
+      this.#refreshing.clear();
+      const ids = lanes.map(({ webhookId }) => webhookId);
+      await run.outage('webhooks.getMany').persist(() => cache.load(ids));
+      for (const refreshed of lanes) this.lanes.makeReady(refreshed);
+      this.#pump();
+    });
+  }
+
+  #start(lane: Lane, claim: Claim, webhook: WebhookRecord): void {
+    const { run, performer } = this.#parts;
+    this.lanes.shift(lane);
+    this.#flightNumber += 1;
+    const flight: Flight = {
+      lane,
+      claim,
+      number: this.#flightNumber,
+      startedAt: run.now(),
+      unproven: !lane.proven,
+      probing: lane.failures > 0,
+      abort: () => abort(),
+    };
+    this.#flights.add(flight);
+    lane.flights.add(flight);
+    this.slots.take(flight);
+    const abort = performer.start(claim, webhook, (result) => this.#landed(flight, webhook, result));
+    this.lanes.makeReady(lane);
+  }
+
+  /**
+   * When all places are taken by deliveries that wait for lanes which cannot start anything, they move to their webhooks' own queues: a
+   * few endpoints that hang must not keep the express queue from being claimed.
+   */
+  #makeRoom(): void {
+    const stuck = this.lanes.waiting > 0 && !this.lanes.hasReady && this.slots.free > 0 && this.#room() === 0;
+    if (!stuck || this.#refreshing.size > 0) return;
+    for (const lane of this.lanes.all()) if (lane.waiting > 0) this.#moveAway(lane);
+  }
+
+  /** Claims that wait too long are given back while their lease still covers a request. */
+  #keepTidy(): void {
+    const { run, settings } = this.#parts;
+    if (this.#tidyScheduled || this.lanes.waiting === 0) return;
+    this.#tidyScheduled = true;
+    const periodMs = settings.leaseMs * LEASE_MARGIN;
+    // What has to be left now for a request to start just before the next look.
+    const neededMs = settings.timeoutMs + 2 * periodMs;
+    run.schedule(periodMs, () => {
+      this.#tidyScheduled = false;
+      const now = run.now();
+      for (const lane of this.lanes.all()) {
+        const oldest = lane.peek();
+        if (oldest !== undefined && oldest.leaseUntil - now < neededMs) this.#moveAway(lane);
+      }
+      this.#pump();
+    });
+  }
+
+  #moveAway(lane: Lane): void {
+    this.#setApart(lane);
+    this.unload(lane);
+  }
+
+  // ------------------------------------------------------------------------------------------ out
+
+  /** A request ended: its slot is free, and what it tells goes to the webhook, the queues and the store. */
+  #landed(flight: Flight, webhook: WebhookRecord, result: AttemptResult): void {
+    const { lane, claim } = flight;
+    this.#flights.delete(flight);
+    lane.flights.delete(flight);
+    this.slots.release(flight);
+    const next = this.#landings.land(flight, webhook, { result, newestFlight: this.#flightNumber });
+    this.#end({ claim, lane, attempt: result.data, next });
+    this.lanes.retryDeferred();
+    this.lanes.makeReady(lane);
+    this.#parts.hooks.slotFreed();
+    this.#pump();
+  }
+
+  #giveBack(lane: Lane, claim: Claim, queue: Queue): void {
+    this.#end({ claim, lane, next: { status: 'waiting', dueAt: claim.delivery.dueAt, queue } });
+  }
+
+  #end(ending: Ending): void {
+    ending.lane.unsettled += 1;
+    this.#settler.add(ending);
+  }
+
+  #settled({ lane, next, claim, attempt }: Ending, result: SettleResult): void {
+    const { hooks, changed } = this.#parts;
+    lane.unsettled -= 1;
+    if (result === 'applied' && next.status === 'waiting') {
+      if (next.queue === 'own') hooks.joined(lane, next.dueAt);
+      else if (claim.delivery.queue === 'express') this.#feed.wake();
+    }
+    this.counters.count(next, attempt !== undefined, result);
+    hooks.changed(lane);
+    this.#feed.refill();
+    changed();
+  }
+}

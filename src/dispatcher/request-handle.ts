@@ -1,0 +1,40 @@
+import type { TransportRequest } from '../http/transport.ts';
+
+/** A request as a transport sees it, and the engine's way to end it. */
+export class RequestHandle implements TransportRequest {
+  readonly method = 'POST';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  readonly maxResponseBytes: number;
+  #controller: AbortController | undefined;
+  #listeners: (() => void)[] = [];
+  #aborted = false;
+
+  constructor(message: Pick<TransportRequest, 'url' | 'headers' | 'body' | 'maxResponseBytes'>) {
+    this.url = message.url;
+    this.headers = message.headers;
+    this.body = message.body;
+    this.maxResponseBytes = message.maxResponseBytes;
+  }
+
+  /** Made when first read: an AbortController for every request is a cost that our own transport need not pay. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#aborted) this.#controller.abort();
+    return this.#controller.signal;
+  }
+
+  onAbort(listener: () => void): void {
+    if (this.#aborted) listener();
+    else this.#listeners.push(listener);
+  }
+
+  abort(): void {
+    if (this.#aborted) return;
+    this.#aborted = true;
+    this.#controller?.abort();
+    for (const listener of this.#listeners) listener();
+    this.#listeners = [];
+  }
+}

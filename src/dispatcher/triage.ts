@@ -1,0 +1,30 @@
+import type { ExhaustedReason } from '../domain/delivery.ts';
+import type { WebhookRecord } from '../domain/webhook.ts';
+import type { Claim } from './lane.ts';
+
+/** What is to become of a claimed delivery before any request is made. */
+export type Verdict =
+  | { readonly kind: 'send' }
+  /** It waits on, in its webhook's own queue. */
+  | { readonly kind: 'hold' }
+  | { readonly kind: 'give-up'; readonly reason: ExhaustedReason };
+
+/** Decides by the webhook as it is now: the last look before a request starts. */
+export function triage(claim: Claim, webhook: WebhookRecord | null, maxLost: number): Verdict {
+  if (webhook === null) return { kind: 'give-up', reason: 'webhook-deleted' };
+  const { lost, tries } = claim.delivery;
+  // At-most-once: any earlier claim that was not given back unsent may have been received.
+  if (webhook.delivery.semantics === 'at-most-once' && lost + tries > 0) {
+    return { kind: 'give-up', reason: lost > 0 ? 'outcome-unknown' : 'at-most-once-failed' };
+  }
+  if (lost > maxLost) return { kind: 'give-up', reason: 'outcome-unknown' };
+  switch (webhook.status.state) {
+    case 'enabled':
+    case 'retrying':
+      return { kind: 'send' };
+    case 'disabled':
+      return { kind: 'hold' };
+    case 'unavailable':
+      return { kind: 'give-up', reason: 'webhook-unavailable' };
+  }
+}

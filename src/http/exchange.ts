@@ -1,0 +1,122 @@
+import type { Dispatcher } from 'undici';
+import { TransportError, type TransportResponse } from './transport.ts';
+import { transportError } from './transport-errors.ts';
+
+/** What an exchange does when it is over. Exactly one of the first two is called, once, and then `release`. */
+export interface ExchangeEnd {
+  readonly resolve: (response: TransportResponse) => void;
+  readonly reject: (error: TransportError) => void;
+  /** `clean`: the answer was read to its end, so that the connection may serve again. */
+  readonly release: (clean: boolean) => void;
+}
+
+/** Interim responses (1xx) beyond this are an attack. */
+const MAX_INTERIM = 16;
+
+const NO_BODY: Uint8Array = new Uint8Array(0);
+
+/**
+ * One request and its answer, as undici reports it. From the final status on it ends with an answer whatever happens to the body: a 2xx is final.
+ */
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly #end: ExchangeEnd;
+  readonly #maxBytes: number;
+  #settled = false;
+  #interim = 0;
+  #status = 0;
+  #headers: Readonly<Record<string, string>> = {};
+  #body = NO_BODY;
+  #length = 0;
+
+  constructor(maxBytes: number, end: ExchangeEnd) {
+    this.#maxBytes = maxBytes;
+    this.#end = end;
+  }
+
+  /** Whether it is over. */
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  /** Ends it now: with the answer as far as it came, or with kind `aborted`. */
+  abort(): void {
+    this.#stop(new TransportError('aborted', 'ended before the answer'));
+  }
+
+  /** Present so that undici treats this as a handler of the current kind. */
+  onRequestStart(): void {}
+
+  /** Called for every interim response too. */
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+  ): void {
+    if (this.#settled) return;
+    if (status >= 200 && status <= 999) {
+      this.#status = status;
+      this.#headers = firstValues(headers);
+    } else if (status < 100 || status > 999) {
+      this.#stop(new TransportError('invalid-response', 'the response has an impossible status'));
+    } else if (++this.#interim > MAX_INTERIM) {
+      this.#stop(new TransportError('invalid-response', 'the response has too many interim responses'));
+    }
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    if (this.#settled) return;
+    this.#keep(chunk);
+    if (this.#length === this.#maxBytes && chunk.length > 0) this.#stop(undefined);
+  }
+
+  onResponseEnd(): void {
+    this.#finish(true, undefined);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: unknown): void {
+    this.#stop(error);
+  }
+
+  /** An error counts only before the final status. */
+  #stop(error: unknown): void {
+    this.#finish(false, error);
+  }
+
+  #finish(clean: boolean, error: unknown): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    if (this.#status === 0) this.#end.reject(transportError(error, 'exchange'));
+    else this.#end.resolve({ status: this.#status, headers: this.#headers, body: this.#received() });
+    this.#end.release(clean);
+  }
+
+  /** Copied, because a chunk is a view that keeps a whole read buffer alive; grown by doubling, because chunks may be of one byte. */
+  #keep(chunk: Uint8Array): void {
+    const taken = chunk.subarray(0, this.#maxBytes - this.#length);
+    const needed = this.#length + taken.length;
+    if (needed > this.#body.length) {
+      const grown = new Uint8Array(Math.min(this.#maxBytes, Math.max(needed, this.#body.length * 2)));
+      grown.set(this.#body.subarray(0, this.#length));
+      this.#body = grown;
+    }
+    this.#body.set(taken, this.#length);
+    this.#length = needed;
+  }
+
+  #received(): Uint8Array {
+    return this.#length === this.#body.length ? this.#body : this.#body.slice(0, this.#length);
+  }
+}
+
+/** Of repeated headers the first. Copies only when there is something to change, which is rare. */
+function firstValues(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): Readonly<Record<string, string>> {
+  const firsts: Record<string, string> = {};
+  for (const name of Object.keys(headers)) {
+    const value = headers[name];
+    const first = typeof value === 'string' ? value : value?.[0];
+    if (first !== undefined && name !== '__proto__') firsts[name] = first;
+  }
+  return firsts;
+}

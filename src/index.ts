@@ -1,0 +1,73 @@
+export type { DeliveryAdmin, DeliveryListQuery } from './admin/deliveries.ts';
+export type { Page } from './admin/pages.ts';
+export type { NewWebhook, WebhookPatch } from './admin/webhook-input.ts';
+export type { WebhookAdmin, WebhookListQuery } from './admin/webhooks.ts';
+export { type Clock, systemClock } from './clock.ts';
+export type { BackoffPolicy } from './domain/backoff.ts';
+export type {
+  AttemptData,
+  AttemptErrorKind,
+  AttemptRecord,
+  DeliveryRecord,
+  DeliveryStatus,
+  ExhaustedReason,
+  Queue,
+  SettledState,
+} from './domain/delivery.ts';
+export type { EventRecord } from './domain/event.ts';
+export type { Filter, FilterField, FilterOperators, FilterRule, FilterScalar } from './domain/filter.ts';
+export {
+  type ExponentialOptions,
+  type RetryContext,
+  type RetryFunction,
+  type RetryPolicy,
+  type RetryPolicyData,
+  retryExponential,
+  retrySchedule,
+} from './domain/retry-policy.ts';
+export {
+  type DeliveryMode,
+  sameStatus,
+  type WebhookRecord,
+  type WebhookSecret,
+  type WebhookStatus,
+} from './domain/webhook.ts';
+export {
+  ConflictError,
+  ForbiddenEndpointError,
+  HostCodeError,
+  InvalidEventError,
+  InvalidInputError,
+  NotFoundError,
+  PayloadTooLargeError,
+  StorageError,
+  SurehookError,
+  type SurehookErrorCode,
+} from './errors.ts';
+export type { SurehookEvents, SurehookListeners } from './events.ts';
+export type { EndpointPolicy } from './http/endpoint.ts';
+export type { Resolve } from './http/resolve.ts';
+export { type SignedMessage, type Signer, standardSigner } from './http/signing.ts';
+export {
+  type Transport,
+  TransportError,
+  type TransportErrorKind,
+  type TransportRequest,
+  type TransportResponse,
+} from './http/transport.ts';
+export { type HttpTransportOptions, httpTransport } from './http/undici-transport.ts';
+export { type MemoryRepos, type MemoryReposOptions, memoryRepos } from './memory/index.ts';
+export type { SurehookOptions } from './options.ts';
+export type { BodyContent, DataContent, EventFields, NewEvent } from './publish/new-event.ts';
+export type { Published, PublishOptions } from './publish/publisher.ts';
+export { type Random, systemRandom } from './random.ts';
+export type * from './repos.ts';
+export {
+  createSurehook,
+  type IdleOptions,
+  type Stats,
+  type StopOptions,
+  type Surehook,
+} from './surehook.ts';
+export { version } from './version.ts';
+export type { Attempt, Delivery, PublicWebhookStatus, PublishedEvent, Webhook } from './views.ts';

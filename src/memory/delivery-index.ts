@@ -1,0 +1,43 @@
+import type { DeliveryQuery } from '../repos.ts';
+import type { DeliveryRow } from './delivery-row.ts';
+import { NewestFirst } from './newest-first.ts';
+
+/** The newest-first orders of all deliveries, of each tenant's and of each webhook's. */
+export class DeliveryIndex {
+  readonly #all = new NewestFirst<DeliveryRow>();
+  readonly #ofTenant = new Map<string, NewestFirst<DeliveryRow>>();
+  readonly #ofWebhook = new Map<string, NewestFirst<DeliveryRow>>();
+
+  /** Adds a delivery that is in none of the orders. */
+  add(row: DeliveryRow): void {
+    this.#all.add(row);
+    orderOf(this.#ofTenant, row.record.tenantId).add(row);
+    orderOf(this.#ofWebhook, row.record.webhookId).add(row);
+  }
+
+  /** One page. It reads the narrowest order that the query allows and passes over what the other conditions exclude. */
+  page(query: DeliveryQuery): readonly DeliveryRow[] {
+    const order = this.#narrowest(query);
+    return order === undefined ? [] : order.page(query, query.limit, (row) => matches(row, query));
+  }
+
+  #narrowest(query: DeliveryQuery): NewestFirst<DeliveryRow> | undefined {
+    if (query.webhookId !== undefined) return this.#ofWebhook.get(query.webhookId);
+    if (query.tenantId !== undefined) return this.#ofTenant.get(query.tenantId);
+    return this.#all;
+  }
+}
+
+function orderOf(orders: Map<string, NewestFirst<DeliveryRow>>, key: string): NewestFirst<DeliveryRow> {
+  const known = orders.get(key);
+  if (known !== undefined) return known;
+  const order = new NewestFirst<DeliveryRow>();
+  orders.set(key, order);
+  return order;
+}
+
+function matches({ record }: DeliveryRow, { tenantId, eventType, status }: DeliveryQuery): boolean {
+  if (tenantId !== undefined && record.tenantId !== tenantId) return false;
+  if (eventType !== undefined && record.eventType !== eventType) return false;
+  return status === undefined || record.status === status;
+}

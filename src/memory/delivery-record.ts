@@ -1,0 +1,102 @@
+import type { DeliveryRecord, ExhaustedReason } from '../domain/delivery.ts';
+import type { Settlement } from '../repos.ts';
+
+/** The fields that only some statuses have. */
+type StatusField = 'reason' | 'leaseUntil' | 'completedAt';
+
+type Draft = { -readonly [Field in keyof DeliveryRecord]: DeliveryRecord[Field] };
+
+/** Every field of a record but those of its status, written out because a spread is several times slower. */
+function carried(record: DeliveryRecord): Draft {
+  return {
+    id: record.id,
+    eventId: record.eventId,
+    webhookId: record.webhookId,
+    tenantId: record.tenantId,
+    eventType: record.eventType,
+    status: record.status,
+    queue: record.queue,
+    dueAt: record.dueAt,
+    token: record.token,
+    attempts: record.attempts,
+    tries: record.tries,
+    lost: record.lost,
+    createdAt: record.createdAt,
+  } satisfies Record<Exclude<keyof DeliveryRecord, StatusField>, unknown>;
+}
+
+/** The record under a new lease. A record that was leased already has lost that claim, which counts as an attempt. */
+export function claimedRecord(record: DeliveryRecord, leaseUntil: number): DeliveryRecord {
+  const next = carried(record);
+  if (record.status === 'delivering') {
+    next.attempts += 1;
+    next.lost += 1;
+  }
+  next.status = 'delivering';
+  next.token += 1;
+  next.leaseUntil = leaseUntil;
+  return next;
+}
+
+/** The record after its claim ended as the settlement says. */
+export function settledRecord(
+  record: DeliveryRecord,
+  { attempt, next: end }: Settlement,
+  now: number,
+): DeliveryRecord {
+  const next = carried(record);
+  if (attempt !== undefined) next.attempts += 1;
+  if (attempt?.counted) next.tries += 1;
+  switch (end.status) {
+    case 'delivered':
+      next.status = 'delivered';
+      next.completedAt = now;
+      return next;
+    case 'exhausted':
+      next.status = 'exhausted';
+      next.reason = end.reason;
+      next.completedAt = now;
+      return next;
+    case 'waiting':
+      next.status = next.tries > 0 ? 'failed' : 'pending';
+      next.dueAt = end.dueAt;
+      next.queue = end.queue;
+      return next;
+  }
+}
+
+/** The record given up. */
+export function exhaustedRecord(
+  record: DeliveryRecord,
+  reason: ExhaustedReason,
+  now: number,
+): DeliveryRecord {
+  const next = carried(record);
+  next.status = 'exhausted';
+  next.reason = reason;
+  next.completedAt = now;
+  return next;
+}
+
+/** The record marked for replay: its counters start again, its number of attempts and its token go on. */
+export function replayingRecord(record: DeliveryRecord): DeliveryRecord {
+  const next = carried(record);
+  next.status = 'replaying';
+  next.tries = 0;
+  next.lost = 0;
+  return next;
+}
+
+/** The record of a replay whose turn has come. */
+export function promotedRecord(record: DeliveryRecord, now: number): DeliveryRecord {
+  const next = carried(record);
+  next.status = 'pending';
+  next.queue = 'express';
+  next.dueAt = now;
+  return next;
+}
+
+/** The record with one more attempt and nothing else changed. */
+export function withLateAttempt(record: DeliveryRecord): DeliveryRecord {
+  return { ...record, attempts: record.attempts + 1 };
+}

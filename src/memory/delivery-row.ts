@@ -1,0 +1,91 @@
+import type { AttemptRecord, DeliveryRecord } from '../domain/delivery.ts';
+import type { EventRecord } from '../domain/event.ts';
+import type { ClaimedDelivery, Settlement } from '../repos.ts';
+import { claimedRecord, settledRecord, withLateAttempt } from './delivery-record.ts';
+import type { DueQueue, Ticket } from './due-queue.ts';
+
+/** A delivery with all that belongs to it. Records are replaced, never changed: callers keep what they were given. */
+export class DeliveryRow {
+  record: DeliveryRecord;
+  readonly event: EventRecord;
+  /** Rises with every append: the order among deliveries due at the same instant. */
+  readonly order: number;
+  /** Where it waits while it is pending, failed or delivering. */
+  home: DueQueue<DeliveryRow> | undefined = undefined;
+  ticket: Ticket<DeliveryRow> | undefined = undefined;
+  /** Undefined until there is one: most rows of a backlog have none. */
+  #attempts: AttemptRecord[] | undefined = undefined;
+  #claimedAt = 0;
+
+  constructor(record: DeliveryRecord, event: EventRecord, order: number) {
+    this.record = record;
+    this.event = event;
+    this.order = order;
+  }
+
+  /** All attempts by ascending number. */
+  get attempts(): readonly AttemptRecord[] {
+    return this.#attempts === undefined ? [] : this.#attempts.slice();
+  }
+
+  /** Puts the row under a lease, recording the claim that it replaces where one was lost. */
+  claim(now: number, leaseUntil: number): ClaimedDelivery {
+    if (this.record.status === 'delivering') this.#addAttempt(lostAttempt(this.record, this.#claimedAt));
+    this.record = claimedRecord(this.record, leaseUntil);
+    this.#claimedAt = now;
+    return { delivery: this.record, event: this.event };
+  }
+
+  /** Ends the present claim. */
+  settle(settlement: Settlement, now: number): void {
+    this.record = settledRecord(this.record, settlement, now);
+    if (settlement.attempt === undefined) return;
+    const { attempts, token } = this.record;
+    this.#addAttempt({ ...settlement.attempt, number: attempts, token, late: false });
+  }
+
+  /**
+   * Whether this token, which is not that of the present claim, has settled the row. Every token below the present one
+   * either did or left an attempt that is lost or, reported since, late.
+   */
+  wasSettledBy(token: number): boolean {
+    if (token < 1 || token > this.record.token) return false;
+    const left = this.#attempts?.find((attempt) => attempt.token === token);
+    return left === undefined || !(left.late || left.error?.kind === 'lost');
+  }
+
+  /** Records what a late worker reports, in the place of its lost attempt; a repeated report changes nothing. */
+  recordLate({ attempt, token }: Settlement): void {
+    if (attempt === undefined) return;
+    const index = this.#attempts?.findIndex((known) => known.token === token) ?? -1;
+    const known = this.#attempts?.[index];
+    if (known?.late) return;
+    if (known !== undefined) {
+      this.#attempts?.splice(index, 1, { ...attempt, number: known.number, token, late: true });
+      return;
+    }
+    this.record = withLateAttempt(this.record);
+    this.#addAttempt({ ...attempt, number: this.record.attempts, token, late: true });
+  }
+
+  #addAttempt(attempt: AttemptRecord): void {
+    if (this.#attempts === undefined) this.#attempts = [attempt];
+    else this.#attempts.push(attempt);
+  }
+}
+
+/** The attempt of a claim whose outcome nobody recorded: it lasted as long as its lease. */
+function lostAttempt({ attempts, token, leaseUntil }: DeliveryRecord, claimedAt: number): AttemptRecord {
+  return {
+    number: attempts + 1,
+    token,
+    late: false,
+    startedAt: claimedAt,
+    durationMs: Math.max(0, (leaseUntil ?? claimedAt) - claimedAt),
+    httpStatus: 0,
+    responseBody: '',
+    request: { url: '', headers: {} },
+    error: { kind: 'lost', message: 'The worker that held this claim never reported its outcome' },
+    counted: false,
+  };
+}

@@ -1,0 +1,224 @@
+import type { AttemptRecord, DeliveryRecord } from '../domain/delivery.ts';
+import type { EventRecord } from '../domain/event.ts';
+import { ConflictError, quote } from '../errors.ts';
+import type {
+  AppendEntry,
+  AppendOptions,
+  AppendResult,
+  ClaimResult,
+  DeliveryQuery,
+  EventRepo,
+  ExhaustRequest,
+  ExpressClaim,
+  QueuesClaim,
+  Settlement,
+  SettleResult,
+  Work,
+} from '../repos.ts';
+import { DeliveryIndex } from './delivery-index.ts';
+import { DeliveryQueues } from './delivery-queues.ts';
+import { exhaustedRecord, promotedRecord, replayingRecord } from './delivery-record.ts';
+import { DeliveryRow } from './delivery-row.ts';
+import { DueQueue } from './due-queue.ts';
+import { EventLog, type StoredEvent } from './event-log.ts';
+import { Listeners } from './listeners.ts';
+import type { StoreTime } from './store-time.ts';
+
+/**
+ * Events, deliveries and attempts in maps and heaps. Each method applies in one step, before its promise is returned:
+ * nothing of another call comes between, and that is all the atomicity there is to provide.
+ *
+ * Event records are kept as given, bodies included, without a copy: whoever publishes hands over bytes that are its own
+ * and does not change them afterwards.
+ */
+export class MemoryEventRepo implements EventRepo {
+  readonly #time: StoreTime;
+  readonly #events = new EventLog();
+  readonly #rows = new Map<string, DeliveryRow>();
+  readonly #queues = new DeliveryQueues();
+  /** Replaying deliveries by the order of their marking. */
+  readonly #replays = new DueQueue<DeliveryRow>();
+  readonly #index = new DeliveryIndex();
+  readonly #listeners = new Listeners<Work>();
+  #appended = 0;
+  #marked = 0;
+
+  constructor(time: StoreTime) {
+    this.#time = time;
+  }
+
+  async append(entries: readonly AppendEntry[], options: AppendOptions): Promise<readonly AppendResult[]> {
+    if (options.tx !== undefined) {
+      throw new TypeError(
+        `The in-memory repos have no transactions: tx must be undefined, not ${quote(options.tx)}`,
+      );
+    }
+    const placed = this.#place(entries);
+    for (const { stored, duplicate } of placed) {
+      if (!duplicate) this.#enter(stored.rows);
+    }
+    this.#announce(placed);
+    return placed.map(({ stored, duplicate }) => ({
+      event: stored.event,
+      deliveries: stored.rows.map((row) => row.record),
+      duplicate,
+    }));
+  }
+
+  async claimExpress(request: ExpressClaim): Promise<ClaimResult> {
+    const now = this.#time.now(request.now);
+    const leaseUntil = this.#time.leaseEnd(request);
+    return this.#queues.claimExpress({ now, leaseUntil, limit: request.limit });
+  }
+
+  async claimQueues(request: QueuesClaim): Promise<readonly ClaimResult[]> {
+    const now = this.#time.now(request.now);
+    const leaseUntil = this.#time.leaseEnd(request);
+    return request.queues.map(({ webhookId, limit }) =>
+      this.#queues.claimOwn(webhookId, { now, leaseUntil, limit }),
+    );
+  }
+
+  async settle(
+    settlements: readonly Settlement[],
+    options: { readonly now: number },
+  ): Promise<readonly SettleResult[]> {
+    return settlements.map((settlement) => this.#settle(settlement, options.now));
+  }
+
+  async exhaustQueue(request: ExhaustRequest): Promise<readonly DeliveryRecord[]> {
+    const { webhookId, reason, now, limit } = request;
+    return this.#queues.takeWaiting(webhookId, limit).map((row) => {
+      row.record = exhaustedRecord(row.record, reason, now);
+      return row.record;
+    });
+  }
+
+  async ownQueues(request: { readonly after?: string; readonly limit: number }): Promise<readonly string[]> {
+    return this.#queues.ownIds(request.after, request.limit);
+  }
+
+  async markReplay(ids: readonly string[]): Promise<readonly DeliveryRecord[]> {
+    const marked: DeliveryRecord[] = [];
+    for (const id of ids) {
+      const row = this.#rows.get(id);
+      if (row?.record.status !== 'exhausted') continue;
+      row.record = replayingRecord(row.record);
+      this.#replays.add(row, this.#marked, 0);
+      this.#marked += 1;
+      marked.push(row.record);
+    }
+    if (marked.length > 0) this.#listeners.emit({ express: false, replays: true, ownQueues: [] });
+    return marked;
+  }
+
+  async promoteReplays(request: {
+    readonly now: number;
+    readonly limit: number;
+  }): Promise<readonly DeliveryRecord[]> {
+    const promoted: DeliveryRecord[] = [];
+    while (promoted.length < request.limit) {
+      const row = this.#replays.takeDue(Number.POSITIVE_INFINITY);
+      if (row === undefined) break;
+      row.record = promotedRecord(row.record, request.now);
+      this.#queues.enter(row);
+      promoted.push(row.record);
+    }
+    if (promoted.length > 0) this.#listeners.emit({ express: true, replays: false, ownQueues: [] });
+    return promoted;
+  }
+
+  async getDeliveries(ids: readonly string[]): Promise<readonly DeliveryRecord[]> {
+    const rows = Array.from(new Set(ids), (id) => this.#rows.get(id));
+    return rows.filter((row) => row !== undefined).map((row) => row.record);
+  }
+
+  async getEvents(ids: readonly string[]): Promise<readonly EventRecord[]> {
+    const stored = Array.from(new Set(ids), (id) => this.#events.get(id));
+    return stored.filter((entry) => entry !== undefined).map((entry) => entry.event);
+  }
+
+  async attempts(deliveryId: string): Promise<readonly AttemptRecord[]> {
+    return this.#rows.get(deliveryId)?.attempts ?? [];
+  }
+
+  async listDeliveries(query: DeliveryQuery): Promise<readonly DeliveryRecord[]> {
+    return this.#index.page(query).map((row) => row.record);
+  }
+
+  onWork(listener: (work: Work) => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  /** Gives every entry its place by id and key, or, when one cannot have it, none of them. */
+  #place(entries: readonly AppendEntry[]): readonly Placed[] {
+    const added: StoredEvent[] = [];
+    try {
+      return entries.map((entry) => this.#placeOne(entry, added));
+    } catch (error) {
+      for (const stored of added) {
+        for (const row of stored.rows) this.#rows.delete(row.record.id);
+        this.#events.remove(stored);
+      }
+      throw error;
+    }
+  }
+
+  #placeOne({ event, deliveries }: AppendEntry, added: StoredEvent[]): Placed {
+    const known = this.#events.find(event);
+    if (known !== undefined) return { stored: known, duplicate: true };
+    const stored = this.#events.add(event);
+    added.push(stored);
+    for (const record of deliveries) {
+      if (this.#rows.has(record.id)) throw new ConflictError(`The delivery id ${quote(record.id)} is in use`);
+      const row = new DeliveryRow(record, event, this.#appended);
+      this.#appended += 1;
+      this.#rows.set(record.id, row);
+      stored.rows.push(row);
+    }
+    return { stored, duplicate: false };
+  }
+
+  #enter(rows: readonly DeliveryRow[]): void {
+    for (const row of rows) {
+      this.#index.add(row);
+      if (isWaiting(row)) this.#queues.enter(row);
+    }
+  }
+
+  #settle(settlement: Settlement, now: number): SettleResult {
+    const row = this.#rows.get(settlement.deliveryId);
+    if (row === undefined) return 'unknown';
+    if (row.record.status === 'delivering' && row.record.token === settlement.token) {
+      this.#queues.leave(row);
+      row.settle(settlement, now);
+      if (isWaiting(row)) this.#queues.enter(row);
+      return 'applied';
+    }
+    if (row.wasSettledBy(settlement.token)) return 'repeated';
+    row.recordLate(settlement);
+    return 'late';
+  }
+
+  #announce(placed: readonly Placed[]): void {
+    if (this.#listeners.none) return;
+    const own = new Set<string>();
+    let express = false;
+    for (const row of placed.flatMap(({ stored, duplicate }) => (duplicate ? [] : stored.rows))) {
+      if (!isWaiting(row)) continue;
+      if (row.record.queue === 'express') express = true;
+      else own.add(row.record.webhookId);
+    }
+    if (express || own.size > 0) this.#listeners.emit({ express, replays: false, ownQueues: [...own] });
+  }
+}
+
+/** Where an entry of an append is stored, and whether it was before. */
+interface Placed {
+  readonly stored: StoredEvent;
+  readonly duplicate: boolean;
+}
+
+function isWaiting({ record }: DeliveryRow): boolean {
+  return record.status === 'pending' || record.status === 'failed';
+}

@@ -1,0 +1,98 @@
+import type { PagePosition } from '../repos.ts';
+
+/** A holder of a record that is replaced over time; its `createdAt` and `id` must stay. */
+export interface Row {
+  readonly record: PagePosition;
+}
+
+/** Which part of the order to read. All given bounds hold at once. */
+export interface Span {
+  /** Strictly behind this place of the newest-first order. */
+  readonly after?: PagePosition;
+  /** `createdAt` at or after this instant. */
+  readonly since?: number;
+  /** `createdAt` before this instant. */
+  readonly until?: number;
+}
+
+/**
+ * Rows in the order of (`createdAt`, `id`), read newest first. Adding is a push: rows come nearly in order, and the few
+ * that do not are sorted in when somebody reads, which costs no more than the part of the order that they touch.
+ */
+export class NewestFirst<T extends Row> {
+  /** Ascending. */
+  readonly #sorted: T[] = [];
+  #arrived: T[] = [];
+
+  /** How many rows there are. */
+  get size(): number {
+    return this.#sorted.length + this.#arrived.length;
+  }
+
+  /** Adds a row. Its place must not be taken. */
+  add(row: T): void {
+    this.#arrived.push(row);
+  }
+
+  /** Takes out the row at this place, if there is one. */
+  remove(place: PagePosition): void {
+    this.#settle();
+    const index = this.#indexOf(place);
+    if (this.#sorted[index]?.record.id === place.id) this.#sorted.splice(index, 1);
+  }
+
+  /** Up to `limit` rows of a span that are accepted, newest first. */
+  page(span: Span, limit: number, accepts?: (row: T) => boolean): T[] {
+    this.#settle();
+    const page: T[] = [];
+    for (let index = this.#end(span) - 1; index >= 0 && page.length < limit; index -= 1) {
+      const row = this.#sorted[index];
+      if (row === undefined || (span.since !== undefined && row.record.createdAt < span.since)) break;
+      if (accepts === undefined || accepts(row)) page.push(row);
+    }
+    return page;
+  }
+
+  /** Index of the oldest row that is too new for the span. */
+  #end(span: Span): number {
+    const afterEnd = span.after === undefined ? this.#sorted.length : this.#indexOf(span.after);
+    // No id is smaller than the empty string, so this is the first row of that instant.
+    const untilEnd =
+      span.until === undefined ? this.#sorted.length : this.#indexOf({ createdAt: span.until, id: '' });
+    return Math.min(afterEnd, untilEnd);
+  }
+
+  /** Index of the first row at or above a place. */
+  #indexOf(place: PagePosition): number {
+    let low = 0;
+    let high = this.#sorted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const row = this.#sorted[middle];
+      if (row !== undefined && comparePlaces(row.record, place) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Merges what arrived since the last read into the order. */
+  #settle(): void {
+    if (this.#arrived.length === 0) return;
+    const arrived = this.#arrived.sort(compareRows);
+    this.#arrived = [];
+    const oldest = arrived[0];
+    const overlap = oldest === undefined ? [] : this.#sorted.splice(this.#indexOf(oldest.record));
+    for (const row of overlap.length === 0 ? arrived : overlap.concat(arrived).sort(compareRows)) {
+      this.#sorted.push(row);
+    }
+  }
+}
+
+function compareRows(a: Row, b: Row): number {
+  return comparePlaces(a.record, b.record);
+}
+
+function comparePlaces(a: PagePosition, b: PagePosition): number {
+  if (a.createdAt !== b.createdAt) return a.createdAt - b.createdAt;
+  return a.id < b.id ? -1 : Number(a.id > b.id);
+}

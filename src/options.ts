@@ -1,0 +1,252 @@
+/** Every option of a surehook, its default and its bounds: validated once, at the door. */
+import { type Clock, systemClock } from './clock.ts';
+import { type BackoffPolicy, defaultBackoff } from './domain/backoff.ts';
+import { misuse, numberIn, oneOf, plainObject } from './domain/check.ts';
+import { defaultMaxRetryAfterMs } from './domain/outcome.ts';
+import { checkRetryPolicyData, defaultRetry, type RetryPolicy } from './domain/retry-policy.ts';
+import { quote } from './errors.ts';
+import type { EndpointPolicy } from './http/endpoint.ts';
+import { checkHeaders } from './http/headers.ts';
+import { type Signer, standardSigner } from './http/signing.ts';
+import type { Transport } from './http/transport.ts';
+import { type Random, systemRandom } from './random.ts';
+import type { Repos } from './repos.ts';
+
+/** What a host may give to `createSurehook`. Only `repos` is required. */
+export interface SurehookOptions {
+  /** Where webhooks, events and state are kept. Repos of different adapters may be mixed. */
+  readonly repos: Repos;
+  /**
+   * When a failed delivery is tried again: data of `retrySchedule` or `retryExponential`, or a function. A webhook's own `retry` comes first.
+   * @default retrySchedule([0, 10_000, 60_000, 600_000, 3_600_000])
+   */
+  readonly retry?: RetryPolicy;
+  /**
+   * How long a webhook that keeps failing is left alone between two probes, whatever the retry policies of its deliveries say. Any field.
+   * @default { baseMs: 1_000, factor: 2, maxMs: 600_000, jitter: 0.1 }
+   */
+  readonly backoff?: Partial<BackoffPolicy>;
+  /** D: a webhook that has had no success for this long since its first failure becomes Unavailable, in ms. @default 7 days */
+  readonly unavailableAfterMs?: number;
+  /** The longest Retry-After that is honoured, in ms. @default 3_600_000 */
+  readonly maxRetryAfterMs?: number;
+  /** One request, from connect to the end of the headers and the bounded body, in ms. A webhook may have a shorter one. @default 15_000 */
+  readonly timeoutMs?: number;
+  /** How long a claim is held, in ms. Must be at least `timeoutMs` / 0.7, so that no lease ends under a request. @default 30_000 */
+  readonly leaseMs?: number;
+  /** The safety-net poll, in ms: work is found at once by wake-ups, and after this without them. @default 1_000 */
+  readonly pollMs?: number;
+  /** Requests under way at a time, in this process. @default 256 */
+  readonly maxInFlight?: number;
+  /** The same for each webhook; a webhook's own `maxInFlight` comes first. @default 16 */
+  readonly maxInFlightPerWebhook?: number;
+  /** Deliveries claimed beyond those under way, in this process. @default 256 */
+  readonly prefetch?: number;
+  /** Claims of one delivery whose outcome was never recorded, after which it is given up (`outcome-unknown`). @default 10 */
+  readonly maxLost?: number;
+  /** Size of a serialised body, in bytes. @default 262_144 */
+  readonly maxPayloadBytes?: number;
+  /** How much of a response body is read before the connection is dropped, in bytes. @default 16_384 */
+  readonly maxResponseBytes?: number;
+  /** How much of it is stored with the attempt, in bytes of UTF-8. @default 4_096 */
+  readonly storedResponseBytes?: number;
+  /** Replayed deliveries let into the queues per second, so that live traffic does not suffer. @default 200 */
+  readonly replaysPerSecond?: number;
+  /** A further request header that carries the event's id, such as `idempotency-key`. @default none */
+  readonly idempotencyHeader?: string;
+  /** Which URLs may be called. @default { allowHttp: false, allowPrivateAddresses: false } */
+  readonly endpoints?: Partial<EndpointPolicy>;
+  /** How long a webhook is trusted to be unchanged when the repo does not tell of changes, in ms. @default 1_000 */
+  readonly webhookCacheMs?: number;
+  /** A repo call that has not settled after this counts as failed, in ms: the bound of `publish`. @default 5_000 */
+  readonly storageTimeoutMs?: number;
+  /** How requests are made. @default httpTransport() over undici */
+  readonly transport?: Transport;
+  /** @default systemClock */
+  readonly clock?: Clock;
+  /** @default systemRandom */
+  readonly random?: Random;
+  /** How requests are signed. @default standardSigner() */
+  readonly signer?: Signer;
+}
+
+/** The options with every default filled in. */
+export interface Settings
+  extends Omit<Required<SurehookOptions>, 'transport' | 'idempotencyHeader' | 'backoff' | 'endpoints'> {
+  readonly backoff: BackoffPolicy;
+  readonly endpoints: EndpointPolicy;
+  readonly transport: Transport | undefined;
+  readonly idempotencyHeader: string | undefined;
+}
+
+const DAY_MS = 86_400_000;
+const FOREVER_MS = 3_650 * DAY_MS;
+
+/** A lease must cover this many request time-outs: the rest is the margin for waiting, renewal and clock skew. */
+const LEASE_SHARE_OF_TIMEOUT = 0.7;
+
+interface NumberOption {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+const numbers = {
+  unavailableAfterMs: { default: 7 * DAY_MS, min: 1, max: FOREVER_MS },
+  maxRetryAfterMs: { default: defaultMaxRetryAfterMs, min: 0, max: 30 * DAY_MS },
+  timeoutMs: { default: 15_000, min: 1, max: 600_000 },
+  leaseMs: { default: 30_000, min: 1, max: DAY_MS },
+  pollMs: { default: 1_000, min: 1, max: 3_600_000 },
+  maxInFlight: { default: 256, min: 1, max: 65_536 },
+  maxInFlightPerWebhook: { default: 16, min: 1, max: 65_536 },
+  prefetch: { default: 256, min: 1, max: 65_536 },
+  maxLost: { default: 10, min: 0, max: 1_000_000 },
+  maxPayloadBytes: { default: 262_144, min: 1, max: 64 * 1024 * 1024 },
+  maxResponseBytes: { default: 16_384, min: 0, max: 1024 * 1024 },
+  storedResponseBytes: { default: 4_096, min: 0, max: 65_536 },
+  replaysPerSecond: { default: 200, min: 1, max: 1_000_000 },
+  webhookCacheMs: { default: 1_000, min: 0, max: 3_600_000 },
+  storageTimeoutMs: { default: 5_000, min: 1, max: 600_000 },
+} as const satisfies Record<string, NumberOption>;
+
+const others = [
+  'repos',
+  'retry',
+  'backoff',
+  'endpoints',
+  'idempotencyHeader',
+  'transport',
+  'clock',
+  'random',
+  'signer',
+] as const;
+const optionNames = [...(Object.keys(numbers) as (keyof typeof numbers)[]), ...others];
+
+const refusing = { refuse: misuse } as const;
+
+/** Throws `TypeError` or `RangeError` naming the option and quoting the value. */
+export function checkOptions(input: unknown): Settings {
+  const given = plainObject('the options', input, { keys: optionNames, path: '', ...refusing });
+  const settings: Settings = {
+    ...(checkNumbers(given) as Record<keyof typeof numbers, number>),
+    repos: checkRepos(given.repos),
+    retry: checkRetry(given.retry),
+    backoff: checkBackoff(given.backoff),
+    endpoints: checkEndpoints(given.endpoints),
+    idempotencyHeader: checkIdempotencyHeader(given.idempotencyHeader),
+    transport:
+      given.transport === undefined ? undefined : withMethods('transport', given.transport, ['send']),
+    clock: withMethods<Clock>('clock', given.clock ?? systemClock, ['now', 'schedule']),
+    random: withMethods<Random>('random', given.random ?? systemRandom, ['next', 'bytes']),
+    signer: withMethods<Signer>('signer', given.signer ?? standardSigner(), ['sign']),
+  };
+  if (settings.timeoutMs > longestTimeoutMs(settings)) {
+    throw new RangeError(
+      `leaseMs must be at least timeoutMs / ${LEASE_SHARE_OF_TIMEOUT}, so that no lease ends under a request: ` +
+        `leaseMs is ${settings.leaseMs}, timeoutMs is ${settings.timeoutMs}`,
+    );
+  }
+  return settings;
+}
+
+/** The longest request time-out that a lease covers. */
+export function longestTimeoutMs(settings: Pick<Settings, 'leaseMs'>): number {
+  return Math.floor(settings.leaseMs * LEASE_SHARE_OF_TIMEOUT);
+}
+
+function checkNumbers(given: Record<string, unknown>): Record<string, number> {
+  const result: Record<string, number> = {};
+  for (const [name, { default: preset, min, max }] of Object.entries<NumberOption>(numbers)) {
+    const value = given[name] === undefined ? preset : given[name];
+    // D may be infinite: such a webhook never becomes Unavailable.
+    if (name === 'unavailableAfterMs' && value === Number.POSITIVE_INFINITY) result[name] = value;
+    else result[name] = numberIn(name, value, { min, max, integer: true, ...refusing });
+  }
+  return result;
+}
+
+function checkRepos(value: unknown): Repos {
+  if (value === undefined)
+    throw new TypeError('repos is required: { webhooks, events, state }, such as memoryRepos()');
+  const repos = plainObject('repos', value, { keys: ['webhooks', 'events', 'state'] as const, ...refusing });
+  return {
+    webhooks: withMethods('repos.webhooks', repos.webhooks, ['getMany', 'subscribers', 'setStatus']),
+    events: withMethods('repos.events', repos.events, [
+      ...['append', 'claimExpress', 'claimQueues', 'settle', 'exhaustQueue', 'ownQueues', 'markReplay'],
+      ...['promoteReplays', 'getDeliveries', 'getEvents', 'attempts', 'listDeliveries'],
+    ]),
+    state: withMethods('repos.state', repos.state, ['open', 'acquire', 'save', 'reset', 'get']),
+  };
+}
+
+function checkRetry(value: unknown): RetryPolicy {
+  if (value === undefined) return defaultRetry;
+  if (typeof value === 'function') return value as RetryPolicy;
+  return checkRetryPolicyData('retry', value, refusing);
+}
+
+function checkBackoff(value: unknown): BackoffPolicy {
+  if (value === undefined) return defaultBackoff;
+  const keys = ['baseMs', 'factor', 'maxMs', 'jitter'] as const;
+  const { baseMs, factor, maxMs, jitter } = plainObject('backoff', value, { keys, ...refusing });
+  const number = (name: string, given: unknown, bounds: NumberOption): number =>
+    given === undefined ? bounds.default : numberIn(`backoff.${name}`, given, { ...bounds, ...refusing });
+  return {
+    baseMs: number('baseMs', baseMs, { default: defaultBackoff.baseMs, min: 0, max: DAY_MS }),
+    factor: number('factor', factor, { default: defaultBackoff.factor, min: 1, max: 100 }),
+    maxMs: number('maxMs', maxMs, { default: defaultBackoff.maxMs, min: 0, max: DAY_MS }),
+    jitter: number('jitter', jitter, { default: defaultBackoff.jitter, min: 0, max: 1 }),
+  };
+}
+
+function checkEndpoints(value: unknown): EndpointPolicy {
+  const keys = ['allowHttp', 'allowPrivateAddresses', 'ports'] as const;
+  const { allowHttp, allowPrivateAddresses, ports } = plainObject('endpoints', value ?? {}, {
+    keys,
+    ...refusing,
+  });
+  const flag = (name: string, given: unknown): boolean =>
+    given === undefined ? false : oneOf(`endpoints.${name}`, given, { choices: [true, false], ...refusing });
+  return {
+    allowHttp: flag('allowHttp', allowHttp),
+    allowPrivateAddresses: flag('allowPrivateAddresses', allowPrivateAddresses),
+    ports: checkPorts(ports),
+  };
+}
+
+function checkPorts(value: unknown): readonly number[] | undefined {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value))
+    throw new TypeError(`endpoints.ports must be an array of ports, not ${quote(value)}`);
+  return value.map((port, index) =>
+    numberIn(`endpoints.ports[${index}]`, port, { min: 1, max: 65_535, integer: true, ...refusing }),
+  );
+}
+
+function checkIdempotencyHeader(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'string')
+    throw new TypeError(`idempotencyHeader must be a header name, not ${quote(value)}`);
+  return Object.keys(checkHeaders('idempotencyHeader', { [value]: 'evt' }, HeaderMisuse))[0];
+}
+
+class HeaderMisuse extends RangeError {
+  constructor(_field: string, message: string) {
+    super(message);
+  }
+}
+
+/** A part that the host supplies as an object: checked for the methods that will be called. */
+function withMethods<T>(field: string, value: unknown, methods: readonly string[]): T {
+  if (typeof value !== 'object' || value === null) {
+    throw new TypeError(`${field} must be an object with ${methods.join(', ')}, not ${quote(value)}`);
+  }
+  for (const method of methods) {
+    if (typeof (value as Record<string, unknown>)[method] !== 'function') {
+      throw new TypeError(
+        `${field}.${method} must be a function, not ${quote((value as Record<string, unknown>)[method])}`,
+      );
+    }
+  }
+  return value as T;
+}

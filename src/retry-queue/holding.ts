@@ -1,0 +1,48 @@
+import type { Lane } from '../dispatcher/lane.ts';
+import type { QueueRecord } from '../repos.ts';
+
+/** One webhook's queue that this process serves, under a lease on its state record. */
+export class Holding {
+  readonly lane: Lane;
+  readonly token: number;
+  /** The record's `wakes` as it was before the last look into the queue. */
+  wakes: number;
+  /** When the lease ends at the earliest, by this process's clock. */
+  leaseUntil: number;
+  /** What the record said when it was acquired: why the queue is served now. */
+  readonly servedFor: number | null;
+  /** A claim, a drain or the giving back is under way; what comes up meanwhile is looked at after it. */
+  busy = false;
+  /** Nothing more can be claimed before this instant, as far as is known; 0 is "look". */
+  dryUntil = 0;
+  /** What the last look found that was made while nothing of ours was under way; `undefined`: no such look. */
+  seen: { readonly nextDueAt: number | undefined } | undefined;
+  /** Consecutive failures as stored. */
+  storedFailures: number;
+  /** Everything that waited in it was given up. */
+  drained = false;
+  /** Rises with every `stir`: tells whether something came while a call was under way. */
+  stirs = 0;
+  cancelTimer: () => void = () => {};
+
+  constructor(lane: Lane, record: QueueRecord, leaseUntil: number) {
+    this.lane = lane;
+    this.token = record.token;
+    this.wakes = record.wakes;
+    this.servedFor = record.nextAt;
+    this.storedFailures = record.failures;
+    this.leaseUntil = leaseUntil;
+  }
+
+  get webhookId(): string {
+    return this.lane.webhookId;
+  }
+
+  /** Something may have come into the queue that is due at `dueAt`. */
+  stir(dueAt: number): void {
+    this.dryUntil = Math.min(this.dryUntil, dueAt);
+    this.seen = undefined;
+    this.drained = false;
+    this.stirs += 1;
+  }
+}

@@ -1,0 +1,42 @@
+import type { RetryQueueParts } from './parts.ts';
+
+const TICK_MS = 100;
+
+/** Lets replays into the queues a few at a time, so that a bulk replay does not disturb live traffic. */
+export class ReplayPacer {
+  readonly #parts: RetryQueueParts;
+  #isPacing = false;
+  #again = false;
+
+  constructor(parts: RetryQueueParts) {
+    this.#parts = parts;
+  }
+
+  get isBusy(): boolean {
+    return this.#isPacing;
+  }
+
+  /** Replays may wait. */
+  wake(): void {
+    this.#again = true;
+    if (this.#isPacing || !this.#parts.run.accepting) return;
+    this.#isPacing = true;
+    void this.#pace();
+  }
+
+  async #pace(): Promise<void> {
+    const { run, settings, events, dispatcher, changed } = this.#parts;
+    const outage = run.outage('events.promoteReplays');
+    const limit = Math.max(1, Math.round((settings.replaysPerSecond * TICK_MS) / 1000));
+    while (this.#again && run.accepting) {
+      this.#again = false;
+      const done = await outage.attempt(() => events.promoteReplays({ now: run.now(), limit }));
+      if (done === undefined || done.value.length > 0) this.#again = true;
+      if (done === undefined || done.value.length === 0) continue;
+      dispatcher().wake();
+      await run.sleep(TICK_MS);
+    }
+    this.#isPacing = false;
+    changed();
+  }
+}

@@ -1,0 +1,91 @@
+import type { Clock } from '../clock.ts';
+import type { WebhookRecord, WebhookStatus } from '../domain/webhook.ts';
+import type { WebhookRepo } from '../repos.ts';
+
+/** Enough for the webhooks that are busy at a time; the oldest entries go first. */
+const MAX_ENTRIES = 10_000;
+
+interface Entry {
+  /** `null`: known not to exist. */
+  webhook: WebhookRecord | null;
+  readonly expiresAt: number;
+}
+
+/**
+ * The webhooks that the engine works for. An entry lives for a short, stated time (`webhookCacheMs`), and ends at once when
+ * the repo tells of a change (`onChange`) or this process made one: no request starts on an entry that is no longer here.
+ */
+export class WebhookCache {
+  readonly #repo: WebhookRepo;
+  readonly #clock: Clock;
+  readonly #ttlMs: number;
+  readonly #entries = new Map<string, Entry>();
+  /** Per read under way, the ids that changed meanwhile: what it brings of those may be older than the change. */
+  readonly #reads = new Set<Set<string>>();
+
+  constructor(repo: WebhookRepo, clock: Clock, ttlMs: number) {
+    this.#repo = repo;
+    this.#clock = clock;
+    this.#ttlMs = ttlMs;
+  }
+
+  /** The webhook as it is known now; `null` when it does not exist, `undefined` when it has to be loaded first. */
+  peek(id: string): WebhookRecord | null | undefined {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || entry.expiresAt <= this.#clock.now()) return undefined;
+    return entry.webhook;
+  }
+
+  /** Loads those of these webhooks that are not known. Rejects as the repo does. */
+  async load(ids: Iterable<string>): Promise<void> {
+    const missing = [...new Set(ids)].filter((id) => this.peek(id) === undefined);
+    if (missing.length > 0) await this.#read(missing);
+  }
+
+  /** Reads a webhook anew, whatever is known. */
+  async reload(id: string): Promise<WebhookRecord | null> {
+    await this.#read([id]);
+    return this.peek(id) ?? null;
+  }
+
+  /** Puts a status that is being stored in place of the known one, so that what follows in this process builds on it. */
+  assume(id: string, status: WebhookStatus): void {
+    const entry = this.#entries.get(id);
+    if (entry?.webhook) entry.webhook = { ...entry.webhook, status };
+  }
+
+  invalidate(ids: readonly string[]): void {
+    for (const id of ids) {
+      this.#entries.delete(id);
+      for (const changed of this.#reads) changed.add(id);
+    }
+  }
+
+  async #read(ids: readonly string[]): Promise<void> {
+    const changed = new Set<string>();
+    this.#reads.add(changed);
+    try {
+      const found = await this.#repo.getMany(ids);
+      this.#store(
+        ids.filter((id) => !changed.has(id)),
+        found,
+      );
+    } finally {
+      this.#reads.delete(changed);
+    }
+    if (changed.size > 0) await this.#read(ids.filter((id) => changed.has(id)));
+  }
+
+  #store(ids: readonly string[], found: readonly WebhookRecord[]): void {
+    const expiresAt = this.#clock.now() + this.#ttlMs;
+    const byId = new Map(found.map((webhook) => [webhook.id, webhook]));
+    for (const id of ids) {
+      this.#entries.delete(id);
+      this.#entries.set(id, { webhook: byId.get(id) ?? null, expiresAt });
+    }
+    for (const id of this.#entries.keys()) {
+      if (this.#entries.size <= MAX_ENTRIES) return;
+      this.#entries.delete(id);
+    }
+  }
+}

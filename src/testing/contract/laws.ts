@@ -1,0 +1,37 @@
+import { appendLaws } from './append.ts';
+import { claimExpressLaws } from './claim-express.ts';
+import { claimQueuesLaws } from './claim-queues.ts';
+import { fencingLaws } from './fencing.ts';
+import { idempotencyLaws } from './idempotency.ts';
+import type { Law } from './law.ts';
+import { leasesLaws } from './leases.ts';
+import { listingLaws } from './listing.ts';
+import { ownQueuesLaws } from './own-queues.ts';
+import { queueLeasesLaws } from './queue-leases.ts';
+import { queueStateLaws } from './queue-state.ts';
+import { replayLaws } from './replay.ts';
+import { roundTripLaws } from './round-trip.ts';
+import { settleLaws } from './settle.ts';
+import { wakeUpLaws } from './wake-up.ts';
+import { webhookStoreLaws } from './webhook-store.ts';
+import { webhooksLaws } from './webhooks.ts';
+
+/** Every law of the three ports, family by family. */
+export const allLaws: readonly Law[] = [
+  ...appendLaws,
+  ...idempotencyLaws,
+  ...claimExpressLaws,
+  ...claimQueuesLaws,
+  ...leasesLaws,
+  ...fencingLaws,
+  ...settleLaws,
+  ...ownQueuesLaws,
+  ...replayLaws,
+  ...listingLaws,
+  ...roundTripLaws,
+  ...webhooksLaws,
+  ...webhookStoreLaws,
+  ...queueStateLaws,
+  ...queueLeasesLaws,
+  ...wakeUpLaws,
+];

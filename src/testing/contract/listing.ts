@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import type { DeliveryRecord } from '../../domain/delivery.ts';
+import type { DeliveryQuery } from '../../repos.ts';
+import type { LawContext } from './context.ts';
+import { ids, only, same, sameInAnyOrder } from './expect.ts';
+import { type Law, lawsOf } from './law.ts';
+import { anEntry, freshId, LONG_AGO_MS, times } from './records.ts';
+
+/** Deliveries are listed newest first, in pages that stay right while rows come. */
+export const listingLaws: readonly Law[] = lawsOf('listing', {
+  'lists newest first, and by id where the times are equal': async (context) => {
+    const published: DeliveryRecord[] = [];
+    for (const ms of [3, 1, 2, 3, 1, 3]) {
+      published.push(...(await context.publish(2, { createdAt: LONG_AGO_MS + ms })));
+    }
+    const newestFirst = published.toSorted((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
+    same(await context.repos.events.listDeliveries({ limit: 100 }), newestFirst);
+  },
+
+  'goes by id, not by append, where the times are equal': async (context) => {
+    const order = [4, 0, 3, 1, 5, 2].map((n) => `dlv_${n}`);
+    for (const id of order) await context.append(anEntry({ id }));
+    const listed = await context.repos.events.listDeliveries({ limit: 100 });
+    same(ids(listed), order.toSorted().toReversed());
+  },
+
+  'gives every delivery once over the pages, in the order of one long page': async (context) => {
+    await publishMix(context);
+    const whole = await context.repos.events.listDeliveries({ limit: 1_000 });
+    for (const limit of [1, 2, 3, 7]) same(ids(await everyPage(context, { limit })), ids(whole));
+  },
+
+  'keeps the pages right while newer deliveries come in': async (context) => {
+    for (const n of times(6, Number)) await context.publish(1, { createdAt: LONG_AGO_MS + n });
+    const whole = ids(await context.repos.events.listDeliveries({ limit: 100 }));
+    const first = await context.repos.events.listDeliveries({ limit: 3 });
+    await context.publish(4, { createdAt: LONG_AGO_MS + 100 });
+    const after = first.at(-1);
+    assert.ok(after);
+    const second = await context.repos.events.listDeliveries({ limit: 3, after: place(after) });
+    same([...ids(first), ...ids(second)], whole);
+  },
+
+  'goes on behind a place whose delivery is not there': async (context) => {
+    const [older, newer] = [LONG_AGO_MS + 1, LONG_AGO_MS + 3];
+    const expected = only(await context.publish(1, { createdAt: older }));
+    await context.publish(1, { createdAt: newer });
+    const after = { createdAt: LONG_AGO_MS + 2, id: freshId('dlv') };
+    same(ids(await context.repos.events.listDeliveries({ limit: 9, after })), [expected.id]);
+  },
+
+  'lists deliveries whose time is older than what was listed before': async (context) => {
+    const [newer] = await context.publish(1, { createdAt: LONG_AGO_MS + 9 });
+    await context.repos.events.listDeliveries({ limit: 9 });
+    const [older] = await context.publish(1, { createdAt: LONG_AGO_MS });
+    const [middle] = await context.publish(1, { createdAt: LONG_AGO_MS + 5 });
+    const listed = await context.repos.events.listDeliveries({ limit: 9 });
+    same(ids(listed), [newer?.id, middle?.id, older?.id]);
+  },
+
+  'filters by each condition, and by all at once': async (context) => {
+    const all = await publishMix(context);
+    const conditions: Omit<DeliveryQuery, 'limit'>[] = [
+      { tenantId: 'tenant-1' },
+      { webhookId: 'whk_1' },
+      { eventType: 'invoice.paid' },
+      { status: 'pending' },
+      { status: 'delivering' },
+      { since: LONG_AGO_MS + 2 },
+      { until: LONG_AGO_MS + 2 },
+    ];
+    const combined = { ...conditions[0], ...conditions[1], ...conditions[2], ...conditions[3] };
+    conditions.push(combined, { ...combined, since: LONG_AGO_MS + 1, until: LONG_AGO_MS + 3 });
+    conditions.push({ tenantId: 'unknown' }, { webhookId: 'unknown' }, { status: 'replaying' });
+    for (const query of conditions) {
+      const listed = await everyPage(context, { ...query, limit: 3 });
+      sameInAnyOrder(listed, all.filter(fits(query)));
+      same(ids(await context.repos.events.listDeliveries({ ...query, limit: 1_000 })), ids(listed));
+    }
+  },
+
+  'takes since as at or after, and until as before': async (context) => {
+    for (const ms of [1, 2, 3]) await context.publish(1, { createdAt: LONG_AGO_MS + ms });
+    const query = { since: LONG_AGO_MS + 2, until: LONG_AGO_MS + 3, limit: 9 };
+    const listed = await context.repos.events.listDeliveries(query);
+    same(
+      listed.map(({ createdAt }) => createdAt),
+      [LONG_AGO_MS + 2],
+    );
+  },
+
+  'lists by the present status': async (context) => {
+    const { id } = only(await context.publish(1));
+    const listed = async (status: DeliveryRecord['status']): Promise<string[]> =>
+      ids(await context.repos.events.listDeliveries({ status, limit: 9 }));
+    const claimed = only(await context.claim());
+    same([await listed('pending'), await listed('delivering')], [[], [id]]);
+    await context.settle(claimed, { status: 'exhausted', reason: 'cancelled' });
+    same([await listed('delivering'), await listed('exhausted')], [[], [id]]);
+    await context.repos.events.markReplay([id], { now: await context.now() });
+    same([await listed('exhausted'), await listed('replaying')], [[], [id]]);
+  },
+
+  'leaves out unknown ids': async (context) => {
+    const { id, eventId } = only(await context.publish(1));
+    const { events } = context.repos;
+    same(ids(await events.getDeliveries([freshId('dlv'), id])), [id]);
+    same(ids(await events.getEvents([freshId('evt'), eventId])), [eventId]);
+    same(await events.getDeliveries([]), []);
+    same(await events.getEvents([]), []);
+    same(await events.attempts(freshId('dlv')), []);
+  },
+});
+
+/** Deliveries of two tenants, three webhooks, two types and four instants; some are leased. */
+async function publishMix(context: LawContext): Promise<readonly DeliveryRecord[]> {
+  const entries = times(48, (n) =>
+    anEntry({
+      tenantId: `tenant-${n % 2}`,
+      webhookId: `whk_${n % 3}`,
+      eventType: n % 4 < 2 ? 'invoice.paid' : 'invoice.sent',
+      createdAt: LONG_AGO_MS + (n % 5),
+    }),
+  );
+  await context.append(...entries);
+  await context.claim({ limit: 10 });
+  const published = entries.flatMap((entry) => ids(entry.deliveries));
+  return context.repos.events.getDeliveries(published);
+}
+
+async function everyPage(context: LawContext, query: DeliveryQuery): Promise<readonly DeliveryRecord[]> {
+  const all: DeliveryRecord[] = [];
+  for (;;) {
+    const last = all.at(-1);
+    const after = last && { after: place(last) };
+    const page = await context.repos.events.listDeliveries({ ...query, ...after });
+    assert.ok(page.length <= query.limit, 'a page is longer than its limit');
+    all.push(...page);
+    if (page.length < query.limit || all.length > 1_000) return all;
+  }
+}
+
+function place({ createdAt, id }: DeliveryRecord): { createdAt: number; id: string } {
+  return { createdAt, id };
+}
+
+function fits(query: Omit<DeliveryQuery, 'limit'>): (delivery: DeliveryRecord) => boolean {
+  const { since = 0, until = Number.POSITIVE_INFINITY } = query;
+  return (delivery) =>
+    (query.tenantId ?? delivery.tenantId) === delivery.tenantId &&
+    (query.webhookId ?? delivery.webhookId) === delivery.webhookId &&
+    (query.eventType ?? delivery.eventType) === delivery.eventType &&
+    (query.status ?? delivery.status) === delivery.status &&
+    since <= delivery.createdAt &&
+    delivery.createdAt < until;
+}
