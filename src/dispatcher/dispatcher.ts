@@ -34,7 +34,9 @@ export class Dispatcher {
   readonly #refreshing = new Set<Lane>();
   readonly #landings: Landings;
   #flightNumber = 0;
+  #landedCount = 0;
   #tidyScheduled = false;
+  #roomScheduled = false;
 
   constructor(parts: DispatcherParts) {
     const { run, settings, repo } = parts;
@@ -244,13 +246,26 @@ export class Dispatcher {
   }
 
   /**
-   * When all places are taken by deliveries that wait for lanes which cannot start anything, they move to their webhooks' own queues: a
-   * few endpoints that hang must not keep the express queue from being claimed.
+   * When all places are taken by deliveries whose lanes can start nothing, they move to their webhooks' own queues: endpoints
+   * that hang must not keep the express queue from being claimed. Only after a while: lanes that answer fast are never stuck for long.
    */
   #makeRoom(): void {
-    const stuck = this.lanes.waiting > 0 && !this.lanes.hasReady && this.slots.free > 0 && this.#room() === 0;
-    if (!stuck || this.#refreshing.size > 0) return;
-    for (const lane of this.lanes.all()) if (lane.waiting > 0) this.#moveAway(lane);
+    if (this.#roomScheduled || !this.#isStuck()) return;
+    const landings = this.#landedCount;
+    this.#roomScheduled = true;
+    this.#parts.run.schedule(slowMs, () => {
+      this.#roomScheduled = false;
+      const stands = this.#landedCount === landings;
+      const now = this.#parts.run.now();
+      for (const lane of this.lanes.all()) {
+        if (lane.waiting > 0 && (stands || lane.isSlow(now, slowMs))) this.#moveAway(lane);
+      }
+      this.#pump();
+    });
+  }
+
+  #isStuck(): boolean {
+    return this.lanes.waiting > 0 && !this.lanes.hasReady && this.#refreshing.size === 0 && this.#room() === 0;
   }
 
   /** Claims that wait too long are given back while their lease still covers a request. */
@@ -285,6 +300,7 @@ export class Dispatcher {
     this.#flights.delete(flight);
     lane.flights.delete(flight);
     this.slots.release(flight);
+    this.#landedCount += 1;
     const next = this.#landings.land(flight, webhook, { result, newestFlight: this.#flightNumber });
     this.#end({ claim, lane, attempt: result.data, next });
     this.lanes.retryDeferred();

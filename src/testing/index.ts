@@ -10,6 +10,7 @@ export {
   type ContractSubject,
   type ContractTime,
   LawContext,
+  type LawTimes,
 } from './contract/context.ts';
 export type { Law, LawFamily } from './contract/law.ts';
 export { allLaws } from './contract/laws.ts';

@@ -1,10 +1,11 @@
+import type { TLSSocket } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import type { Transport } from '../../src/http/transport.ts';
 import { httpTransport } from '../../src/http/undici-transport.ts';
 import { manualClock } from '../../src/testing/manual-clock.ts';
 import { attempt, eventually, requestTo } from './attempt.ts';
 import { behaviours, hostileCa, hostileResolve, openPolicy, publicPolicy } from './behaviours.ts';
-import { type HostileServer, pour, type Script, startServer } from './server.ts';
+import { type HostileServer, pour, type Script, startServer, TLS_HOST } from './server.ts';
 
 const NO_CONTENT = 'HTTP/1.1 204 No Content\r\n\r\n';
 const answering: Script = { onRequest: (socket) => socket.write(NO_CONTENT) };
@@ -97,6 +98,22 @@ describe('connections', () => {
       for (let i = 0; i < 3; i++) expect((await attempt(transport, server.url, 5000)).httpStatus).toBe(200);
     });
     expect(resumed).toEqual([false, true, true]);
+  });
+
+  it('ask for the certificate by the name in the URL, and by none for an address (N13)', async () => {
+    const asked: unknown[] = [];
+    const script: Script = {
+      ...answering,
+      certificate: 'good',
+      onConnection: (socket) =>
+        asked.push((socket as TLSSocket & { servername?: string | false }).servername),
+    };
+    await between(script, async (server, transport) => {
+      expect((await attempt(transport, server.url, 5000)).httpStatus).toBe(204);
+      const byAddress = server.url.replace(TLS_HOST, '127.0.0.1');
+      expect((await attempt(transport, byAddress, 5000)).httpStatus).toBe(204);
+    });
+    expect(asked).toEqual([TLS_HOST, false]);
   });
 
   it('are dropped when their origin was idle for a minute, and the timer goes with the last of them', async () => {

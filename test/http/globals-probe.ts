@@ -3,19 +3,20 @@ import { type AddressInfo, createServer } from 'node:net';
 
 const scope = globalThis as unknown as Record<PropertyKey, unknown>;
 
-/** Every global by name, and the own properties of what undici's index would replace. Reading `fetch` and its like makes Node load them, which is part of the second run only. */
+/**
+ * The names of all globals, and the values of those named by symbols: undici's dispatchers. Values of the others are looked at in the
+ * second run only, because to look at `fetch` makes Node load its own undici, which then hides the coming of another.
+ */
 function snapshot(readsValues: boolean): Map<PropertyKey, unknown> {
   const seen = new Map<PropertyKey, unknown>();
   for (const key of Reflect.ownKeys(scope)) {
-    const descriptor = Object.getOwnPropertyDescriptor(scope, key);
-    seen.set(key, descriptor?.get ?? descriptor?.value);
-    if (readsValues) seen.set(`value of ${String(key)}`, scope[key]);
+    seen.set(key, readsValues || typeof key === 'symbol' ? scope[key] : undefined);
   }
   return seen;
 }
 
 const readsValues = process.argv[2] === 'used';
-// Not `node:http`, which may load Node's own undici, and that would hide a second one.
+// Not `node:http`: to import it loads Node's own undici too.
 const server = createServer((socket) => {
   socket.once('data', () => socket.end('HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n'));
 });

@@ -44,8 +44,18 @@ export interface ClaimOptions {
   readonly leaseMs?: number;
 }
 
+/** How long a law waits. */
+export interface LawTimes {
+  /** Length of a lease that a law waits out, ms of the store's time. */
+  readonly leaseMs: number;
+  /** How long to wait for a wake-up, ms of real time. */
+  readonly noticeMs: number;
+}
+
 const HOUR_MS = 3_600_000;
-const NOTICE_TIMEOUT_MS = 5_000;
+/** News of the same process comes within a few turns of the event loop. */
+const QUICK_TURNS = 10;
+const POLL_MS = 5;
 
 /** What a law works with: fresh repos, their time, and the usual steps. */
 export class LawContext {
@@ -56,9 +66,11 @@ export class LawContext {
   readonly marginMs: number;
   readonly #subject: ContractSubject;
   readonly #time: ContractTime;
+  readonly #noticeMs: number;
 
-  constructor(subject: ContractSubject, leaseMs: number) {
+  constructor(subject: ContractSubject, { leaseMs, noticeMs }: LawTimes) {
     this.#subject = subject;
+    this.#noticeMs = noticeMs;
     this.#time = subject.time ?? callersTime();
     this.repos = subject.repos;
     this.leaseMs = leaseMs;
@@ -164,10 +176,10 @@ export class LawContext {
 
   /** Waits, in real time, until news has come that may come from another process. */
   async eventually(hasCome: () => boolean, what: string): Promise<void> {
-    const steps = NOTICE_TIMEOUT_MS / 5;
-    for (let step = 0; step < steps && !hasCome(); step += 1) {
-      await (step < 10 ? new Promise((resolve) => setImmediate(resolve)) : wait(5));
+    for (let turn = 0; turn < QUICK_TURNS && !hasCome(); turn += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
     }
+    for (let waitedMs = 0; waitedMs < this.#noticeMs && !hasCome(); waitedMs += POLL_MS) await wait(POLL_MS);
     assert.ok(hasCome(), `never heard of: ${what}`);
   }
 }

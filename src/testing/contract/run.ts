@@ -12,6 +12,8 @@ export interface ContractOptions {
    * `advance` really waits (such as 300). Default: 10 000.
    */
   readonly leaseMs?: number;
+  /** How long a law waits for `onWork` and `onChange` to tell what they must, ms of real time. Default: 2 000. */
+  readonly noticeMs?: number;
   /**
    * Laws that this adapter need not keep, each with the reason. A key is the name of a law or of a family (which stands
    * for all its laws). An unknown key, or a reason without a word, throws `TypeError`: no law is skipped by accident.
@@ -37,16 +39,18 @@ export interface TestFunction {
 }
 
 const DEFAULT_LEASE_MS = 10_000;
+const DEFAULT_NOTICE_MS = 2_000;
 
 /**
  * The laws of the three ports, ready to run on an adapter: for runners that `runContract` does not fit. Throws `TypeError`
- * for a wrong `skip`, `RangeError` for a wrong `leaseMs`.
+ * for a wrong `skip`, `RangeError` for a wrong `leaseMs` or `noticeMs`.
  */
 export function contractLaws(options: ContractOptions): readonly BoundLaw[] {
-  const { leaseMs = DEFAULT_LEASE_MS, skip = {} } = options;
+  const { leaseMs = DEFAULT_LEASE_MS, noticeMs = DEFAULT_NOTICE_MS, skip = {} } = options;
   if (!(Number.isInteger(leaseMs) && leaseMs >= 2)) {
     throw new RangeError(`leaseMs must be a whole number of at least 2 ms, not ${quote(leaseMs)}`);
   }
+  if (!(noticeMs >= 0)) throw new RangeError(`noticeMs must be 0 ms or more, not ${quote(noticeMs)}`);
   checkSkips(skip);
   return allLaws.map((law) => {
     const { name, family } = law;
@@ -55,7 +59,7 @@ export function contractLaws(options: ContractOptions): readonly BoundLaw[] {
     return {
       name,
       family,
-      run: () => runOnce(options, async (subject) => law.run(new LawContext(subject, leaseMs))),
+      run: () => runOnce(options, async (subject) => law.run(new LawContext(subject, { leaseMs, noticeMs }))),
     };
   });
 }

@@ -104,12 +104,12 @@ export const webhooksLaws: readonly Law[] = lawsOf('webhooks', {
     await context.storeWebhooks(a, b);
     const [enabled, disabled] = [{ state: 'enabled' }, { state: 'disabled' }] as const;
     const results = await context.repos.webhooks.setStatus([
-      { webhookId: a.id, from: enabled, to: disabled },
       { webhookId: freshId('whk'), from: enabled, to: disabled },
+      { webhookId: a.id, from: enabled, to: disabled },
       { webhookId: b.id, from: disabled, to: enabled },
       { webhookId: b.id, from: enabled, to: disabled },
     ]);
-    same(results, [true, false, false, true]);
+    same(results, [false, true, false, true]);
     same(await context.repos.webhooks.setStatus([]), []);
   },
 
