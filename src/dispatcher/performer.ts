@@ -109,7 +109,8 @@ class Attempt {
   }
 
   start(): void {
-    this.#cancelTimer = this.#parts.run.schedule(this.#timeoutMs, () => this.end('timeout'));
+    // By the clock itself: an attempt always ends its own timer, and there are many.
+    this.#cancelTimer = this.#parts.run.clock.schedule(this.#timeoutMs, () => this.end('timeout'));
     let signed: string | Promise<string>;
     try {
       signed = this.#sign();
@@ -162,11 +163,14 @@ class Attempt {
     const { claim, webhook, template } = this.#input;
     const { event } = claim;
     const { idempotencyHeader, maxResponseBytes } = this.#parts;
-    const headers: Record<string, string> = { ...event.headers, ...template.headers };
-    headers['content-type'] = event.contentType;
-    headers['webhook-id'] = event.id;
-    headers['webhook-timestamp'] = String(Math.floor(this.#startedAt / 1000));
-    headers['webhook-signature'] = signature;
+    const headers: Record<string, string> = {
+      ...event.headers,
+      ...template.headers,
+      'content-type': event.contentType,
+      'webhook-id': event.id,
+      'webhook-timestamp': String(Math.floor(this.#startedAt / 1000)),
+      'webhook-signature': signature,
+    };
     if (idempotencyHeader !== undefined) headers[idempotencyHeader] = event.id;
     return { url: webhook.url, headers, body: event.body, maxResponseBytes };
   }
@@ -237,15 +241,14 @@ class Attempt {
   #shownHeaders(): Readonly<Record<string, string>> {
     const { claim, template } = this.#input;
     const { event } = claim;
-    const shown: Record<string, string> = {
+    return {
       ...(event.headers && maskHeaders(event.headers)),
       ...template.shownHeaders,
+      'content-type': event.contentType,
+      'webhook-id': event.id,
+      'webhook-timestamp': String(Math.floor(this.#startedAt / 1000)),
+      'webhook-signature': '***',
     };
-    shown['content-type'] = event.contentType;
-    shown['webhook-id'] = event.id;
-    shown['webhook-timestamp'] = String(Math.floor(this.#startedAt / 1000));
-    shown['webhook-signature'] = '***';
-    return shown;
   }
 
   /** An endpoint may echo what we sent. */

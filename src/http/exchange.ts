@@ -14,17 +14,17 @@ export interface ExchangeEnd {
 const MAX_INTERIM = 16;
 
 const NO_BODY: Uint8Array = new Uint8Array(0);
+const NO_HEADERS: Readonly<Record<string, string>> = {};
 
 /**
  * One request and its answer, as undici reports it. From the final status on it ends with an answer whatever happens to the body: a 2xx is final.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
-  readonly #end: ExchangeEnd;
+  #end: ExchangeEnd | undefined;
   readonly #maxBytes: number;
-  #settled = false;
   #interim = 0;
   #status = 0;
-  #headers: Readonly<Record<string, string>> = {};
+  #headers = NO_HEADERS;
   #body = NO_BODY;
   #length = 0;
 
@@ -35,7 +35,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Whether it is over. */
   get settled(): boolean {
-    return this.#settled;
+    return this.#end === undefined;
   }
 
   /** Ends it now: with the answer as far as it came, or with kind `aborted`. */
@@ -52,7 +52,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: Readonly<Record<string, string | string[] | undefined>>,
   ): void {
-    if (this.#settled) return;
+    if (this.settled) return;
     if (status >= 200 && status <= 999) {
       this.#status = status;
       this.#headers = firstValues(headers);
@@ -64,7 +64,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
-    if (this.#settled) return;
+    if (this.settled) return;
     this.#keep(chunk);
     if (this.#length === this.#maxBytes && chunk.length > 0) this.#stop(undefined);
   }
@@ -83,11 +83,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #finish(clean: boolean, error: unknown): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    if (this.#status === 0) this.#end.reject(transportError(error, 'exchange'));
-    else this.#end.resolve({ status: this.#status, headers: this.#headers, body: this.#received() });
-    this.#end.release(clean);
+    const end = this.#end;
+    if (end === undefined) return;
+    // undici keeps up to 256 finished requests of a connection, and with them their handlers: nothing else may live that long.
+    this.#end = undefined;
+    if (this.#status === 0) end.reject(transportError(error, 'exchange'));
+    else end.resolve({ status: this.#status, headers: this.#headers, body: this.#received() });
+    this.#headers = NO_HEADERS;
+    this.#body = NO_BODY;
+    end.release(clean);
   }
 
   /** Copied, because a chunk is a view that keeps a whole read buffer alive; grown by doubling, because chunks may be of one byte. */

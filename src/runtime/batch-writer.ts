@@ -18,8 +18,8 @@ export interface BatchWriterParts<T, R> {
 const TRIES_PER_BATCH = 2;
 
 /**
- * Shares round trips: what comes in while one batch is being written forms the next one. There is no timer: the first item
- * starts a write in the same turn. Nothing is lost while the repo fails: the batch is tried again, later in halves, so
+ * Shares round trips: what comes in while one batch is being written forms the next one. There is no delay: the first item
+ * starts a write at the end of its turn of the event loop. Nothing is lost while the repo fails: the batch is tried again, later in halves, so
  * that one item that the repo cannot take holds up no other for long.
  */
 export class BatchWriter<T, R> {
@@ -46,8 +46,8 @@ export class BatchWriter<T, R> {
     this.#waiting.push(item);
     if (this.#scheduled) return;
     this.#scheduled = true;
-    // By microtask, so that all that one turn of the engine adds makes one batch.
-    queueMicrotask(() => void this.#flush());
+    // In the next turn of the event loop: what ends in one turn makes one batch.
+    this.#parts.run.schedule(0, () => void this.#flush());
   }
 
   async #flush(): Promise<void> {

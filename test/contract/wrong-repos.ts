@@ -3,6 +3,7 @@ import type { WebhookRecord } from '../../src/domain/webhook.ts';
 import { ConflictError } from '../../src/errors.ts';
 import { type MemoryRepos, memoryRepos } from '../../src/memory/index.ts';
 import type {
+  ClaimedDelivery,
   ClaimResult,
   EventRepo,
   PagePosition,
@@ -26,6 +27,19 @@ const LONG_MS = 1_000_000_000;
 /** For each family of laws, repos that break it. */
 export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
   append: [
+    events('refuses an event without deliveries', (real) => ({
+      append: async (entries, options) => {
+        if (entries.some(({ deliveries }) => deliveries.length === 0))
+          throw new Error('nobody to deliver to');
+        return real.append(entries, options);
+      },
+    })),
+    events('refuses an empty batch', (real) => ({
+      append: async (entries, options) => {
+        if (entries.length === 0) throw new Error('syntax error at or near VALUES');
+        return real.append(entries, options);
+      },
+    })),
     events('stores a batch entry by entry until one conflicts', (real) => ({
       append: async (entries, options) => {
         const results = [];
@@ -188,6 +202,26 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
   ],
 
   'claim-queues': [
+    events('has but one kind of queue', (real) => ({
+      append: (entries, options) => real.append(inQueue(entries, 'own'), options),
+    })),
+    events('hands out the record as it was before the claim', (real) => ({
+      claimQueues: async (request) =>
+        (await real.claimQueues(request)).map((result) =>
+          mapClaimed(result, (delivery) => ({ ...delivery, token: delivery.token - 1 })),
+        ),
+    })),
+    events('hands out the same to claims that meet', (real) => {
+      let running: Promise<readonly ClaimResult[]> | undefined;
+      return {
+        claimQueues: (request) => {
+          running ??= real.claimQueues(request).finally(() => {
+            running = undefined;
+          });
+          return running;
+        },
+      };
+    }),
     events('answers the queues in the order of their ids', (real) => ({
       claimQueues: (request) => {
         const queues = request.queues.toSorted((a, b) => (a.webhookId < b.webhookId ? -1 : 1));
@@ -239,6 +273,17 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
   ],
 
   leases: [
+    events('hands out at the end of a lease what was settled before', (real) => {
+      const claimed: ClaimedDelivery[] = [];
+      return {
+        claimExpress: async (request) => {
+          const result = await real.claimExpress(request);
+          const over = claimed.filter(({ delivery }) => (delivery.leaseUntil ?? 0) <= request.now);
+          claimed.push(...result.deliveries);
+          return { ...result, deliveries: [...result.deliveries, ...over] };
+        },
+      };
+    }),
     events('forgets leases', (real) => ({
       claimExpress: (request) => real.claimExpress({ ...request, leaseUntil: request.now }),
     })),
@@ -279,6 +324,16 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
   ],
 
   fencing: [
+    events('compares the token before it writes, with a gap between', (real) => ({
+      settle: async ([one, ...rest], options) => {
+        if (one === undefined || rest.length > 0) return real.settle(one ? [one, ...rest] : [], options);
+        const [before] = await real.getDeliveries([one.deliveryId]);
+        for (let gap = 0; gap < 20; gap += 1) await Promise.resolve();
+        const [present] = await real.getDeliveries([one.deliveryId]);
+        const isCurrent = before?.token === one.token;
+        return real.settle([{ ...one, token: (isCurrent && present?.token) || one.token }], options);
+      },
+    })),
     events('takes any token', (real) => ({
       settle: async (settlements, options) => {
         const present = await real.getDeliveries(settlements.map(({ deliveryId }) => deliveryId));
@@ -363,6 +418,21 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
   ],
 
   settle: [
+    events('puts whatever waits into its own queue', (real) => ({
+      settle: (settlements, options) =>
+        real.settle(
+          settlements.map((one) =>
+            one.next.status === 'waiting' ? { ...one, next: { ...one.next, queue: 'own' } } : one,
+          ),
+          options,
+        ),
+    })),
+    events('refuses an empty batch', (real) => ({
+      settle: async (settlements, options) => {
+        if (settlements.length === 0) throw new Error('syntax error at or near VALUES');
+        return real.settle(settlements, options);
+      },
+    })),
     events('records no attempts', (real) => ({
       settle: (settlements, options) =>
         real.settle(
@@ -448,6 +518,15 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
   ],
 
   'own-queues': [
+    events('gives up the queues of all webhooks', (real) => ({
+      exhaustQueue: async (request) => {
+        const given = [];
+        for (const webhookId of await real.ownQueues({ limit: 99 })) {
+          given.push(...(await real.exhaustQueue({ ...request, webhookId })));
+        }
+        return given;
+      },
+    })),
     events('gives up only what is due', (real) => ({
       exhaustQueue: async ({ webhookId, reason, now, limit }) => {
         const [result] = await real.claimQueues({ now, leaseUntil: now + 1, queues: [{ webhookId, limit }] });
@@ -732,7 +811,7 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
           const results = await real.setStatus(
             changes.map((one) => ({ ...one, from: present?.status ?? one.from })),
           );
-          if (results[0]) return results;
+          if (results[0] || present === undefined) return results;
         }
       },
     })),
@@ -780,6 +859,23 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
   ],
 
   'webhook-store': [
+    webhooks('looks for an id before it inserts, with a gap between', (real) => ({
+      insert: async (webhook) => {
+        const [known] = await real.getMany([webhook.id]);
+        if (known) return false;
+        await Promise.all([real.delete(webhook.id), real.insert(webhook)]);
+        return true;
+      },
+    })),
+    webhooks('compares the revision before it writes, with a gap between', (real) => ({
+      update: async (webhook, revision) => {
+        const [before] = await real.getMany([webhook.id]);
+        if (before?.revision !== revision) return false;
+        const { status } = before;
+        await Promise.all([real.delete(webhook.id), real.insert({ ...webhook, status })]);
+        return true;
+      },
+    })),
     webhooks('updates from any revision', (real) => ({
       update: async (webhook) => {
         const [present] = await real.getMany([webhook.id]);
@@ -871,6 +967,23 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
   ],
 
   'queue-state': [
+    state('opens once when calls meet', (real) => {
+      let running: Promise<void> | undefined;
+      return {
+        open: (entries, options) => {
+          running ??= real.open(entries, options).finally(() => {
+            running = undefined;
+          });
+          return running;
+        },
+      };
+    }),
+    state('refuses an empty batch', (real) => ({
+      reset: async (entries, options) => {
+        if (entries.length === 0) throw new Error('syntax error at or near VALUES');
+        return real.reset(entries, options);
+      },
+    })),
     state('wakes no queue that is there', (real) => ({
       open: async (entries, options) => {
         const known = await real.get(entries.map(({ webhookId }) => webhookId));

@@ -21,25 +21,36 @@ import {
 import {
   type ManualClock,
   manualClock,
+  type ScriptedAnswer,
   type ScriptedTransport,
   scriptedTransport,
   seededRandom,
   type TransportScript,
 } from '../../src/testing/index.ts';
 
-export const SECOND = 1_000;
-export const MINUTE = 60_000;
-export const HOUR = 3_600_000;
-export const DAY = 24 * HOUR;
+export const SECOND: number = 1_000;
+export const MINUTE: number = 60_000;
+export const HOUR: number = 3_600_000;
+export const DAY: number = 24 * HOUR;
 
 /** Long leases and polls, so that weeks of manual time cost few timers. */
-export const slowPolls = { pollMs: HOUR, leaseMs: 2 * HOUR, webhookCacheMs: HOUR } as const;
+export const slowPolls: Partial<SurehookOptions> = { pollMs: HOUR, leaseMs: 2 * HOUR, webhookCacheMs: HOUR };
 
 export const url = (name: string | number): string => `https://hook${name}.example.com/in`;
 
+/** An answer that takes its time. */
+export function after(afterMs: number, answer: ScriptedAnswer): ScriptedAnswer {
+  // biome-ignore lint/suspicious/noThenProperty: the name of a field of the script, which nobody awaits
+  return { afterMs, then: answer };
+}
+
 /** One thing that a surehook told. */
 export type Told = {
-  [Name in keyof SurehookEvents]: { readonly name: Name; readonly at: number; readonly args: SurehookEvents[Name] };
+  [Name in keyof SurehookEvents]: {
+    readonly name: Name;
+    readonly at: number;
+    readonly args: SurehookEvents[Name];
+  };
 }[keyof SurehookEvents];
 
 const eventNames: readonly (keyof SurehookEvents)[] = [
@@ -126,7 +137,9 @@ export async function hook(
   return webhook;
 }
 
-export const atMostOnce = { delivery: { semantics: 'at-most-once' } } as const;
+export const atMostOnce: { readonly delivery: { readonly semantics: 'at-most-once' } } = {
+  delivery: { semantics: 'at-most-once' },
+};
 
 /** Publishes `count` events one by one; the data of each is its number. */
 export async function publishMany(
@@ -135,7 +148,8 @@ export async function publishMany(
   more: Partial<Omit<NewEvent, 'body' | 'contentType'>> = {},
 ): Promise<Published[]> {
   const published: Published[] = [];
-  for (let n = 0; n < count; n += 1) published.push(await surehook.publish({ type: 'a.b', data: n, ...more }));
+  for (let n = 0; n < count; n += 1)
+    published.push(await surehook.publish({ type: 'a.b', data: n, ...more }));
   return published;
 }
 
@@ -188,7 +202,9 @@ export interface Mortal {
 }
 
 /** A surehook in a process that can be killed. Repos, clock and endpoints live on. */
-export function mortal(options: SurehookOptions & { readonly clock: Clock; readonly transport: Transport }): Mortal {
+export function mortal(
+  options: SurehookOptions & { readonly clock: Clock; readonly transport: Transport },
+): Mortal {
   const life = { over: false };
   const never = new Promise<never>(() => {});
   const guard = <T extends object>(target: T): T =>
@@ -216,7 +232,9 @@ export function mortal(options: SurehookOptions & { readonly clock: Clock; reado
   const parts = made({
     ...options,
     clock: guarded,
-    transport: { send: (request) => stillborn(life, transport.send(request)) as ReturnType<Transport['send']> },
+    transport: {
+      send: (request) => stillborn(life, transport.send(request)) as ReturnType<Transport['send']>,
+    },
     repos: { webhooks: guard(repos.webhooks), events: guard(repos.events), state: guard(repos.state) },
   });
   return {

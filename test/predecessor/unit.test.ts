@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ForbiddenEndpointError, httpTransport, InvalidInputError, NotFoundError } from '../../src/index.ts';
 import { byUrl } from '../../src/testing/index.ts';
 import {
+  after,
   allDeliveries,
   atMostOnce,
   attemptsOf,
@@ -62,10 +63,11 @@ describe('at-most-once', () => {
   });
 
   test('3: the delivery goes pending, delivering, delivered, in this order', async () => {
-    const { surehook, clock } = await running({ afterMs: 50, then: 200 });
+    const { surehook, clock } = bench(after(50, 200));
     await hook(surehook, 0, atMostOnce);
     const published = await surehook.publish({ type: 'a.b', data: 0 });
     const seen = [(await deliveryOf(surehook, published)).status];
+    await surehook.start();
     await clock.advance(49);
     seen.push((await deliveryOf(surehook, published)).status);
     await clock.advance(1);
@@ -88,7 +90,7 @@ describe('at-most-once', () => {
     const webhook = await hook(surehook, 0, atMostOnce);
     await surehook.webhooks.disable(webhook.id);
     const published = await publishMany(surehook, 100);
-    await clock.advance(DAY / 24);
+    await clock.advance(HOUR);
     expect(transport.requests).toHaveLength(0);
     expect(published.every(({ deliveries }) => deliveries.length === 0)).toBe(true);
     expect(await stateOf(surehook, webhook)).toBe('disabled');
@@ -128,11 +130,11 @@ describe('at-most-once', () => {
   });
 
   test('8: an endpoint that always answers 404 makes exactly 100 events exhausted, each after one request', async () => {
-    const { surehook, transport, clock } = await running(404, likePredecessor);
+    const { surehook, transport, clock } = await running(404, forDays);
     await hook(surehook, 0, atMostOnce);
     await publishMany(surehook, 100);
-    await clock.advance(90 * DAY / 24);
-    await clock.advance(3 * HOUR * 100);
+    // The endpoint is probed ever more seldom, at most once an hour.
+    await clock.advance(6 * DAY);
     const deliveries = await allDeliveries(surehook);
     expect(tally(deliveries, ({ status, reason }) => `${status} ${reason}`)).toEqual({
       'exhausted at-most-once-failed': 100,
@@ -151,7 +153,10 @@ describe('at-most-once', () => {
     await clock.advance(MINUTE);
     expect(transport.requests).toHaveLength(0);
     for (const one of published) {
-      expect(await deliveryOf(surehook, one)).toMatchObject({ status: 'exhausted', reason: 'webhook-deleted' });
+      expect(await deliveryOf(surehook, one)).toMatchObject({
+        status: 'exhausted',
+        reason: 'webhook-deleted',
+      });
     }
     expect(log.of('delivery:exhausted')).toHaveLength(4);
     const error = await rejection(surehook.webhooks.enable(webhook.id));
@@ -195,7 +200,7 @@ describe('at-most-once', () => {
 
   test('12: 258 events to an endpoint that takes a minute each: none is dropped, no error, the cap holds', async () => {
     const { surehook, transport, clock, log } = await running(
-      { afterMs: MINUTE, then: 200 },
+      after(MINUTE, 200),
       { timeoutMs: 90_000, leaseMs: 200_000 },
     );
     await hook(surehook, 0, atMostOnce);
@@ -250,10 +255,7 @@ describe('at-least-once', () => {
   });
 
   test('16: two errors and then an endpoint that hangs: Unavailable after 7 days too', async () => {
-    const { surehook, clock } = await running(
-      (_, n) => (n < 2 ? refused : 'hang'),
-      forDays,
-    );
+    const { surehook, clock } = await running((_, n) => (n < 2 ? refused : 'hang'), forDays);
     const webhook = await hook(surehook);
     await surehook.publish({ type: 'a.b', data: 0 });
     await clock.advance(7 * DAY - 1);
