@@ -1,13 +1,13 @@
 import type { Queue } from '../domain/delivery.ts';
 import type { WebhookRecord } from '../domain/webhook.ts';
 import type { SettleResult } from '../repos.ts';
+import type { AttemptResult } from './attempt.ts';
 import { Counters } from './counters.ts';
 import type { DispatcherParts } from './dispatcher-parts.ts';
 import { ExpressFeed } from './express-feed.ts';
 import { Landings } from './landings.ts';
 import type { Claim, Flight, Lane } from './lane.ts';
 import { Lanes } from './lanes.ts';
-import type { AttemptResult } from './performer.ts';
 import { type Ending, Settler } from './settler.ts';
 import { Slots, slowMs } from './slots.ts';
 import { triage } from './triage.ts';
@@ -30,7 +30,6 @@ export class Dispatcher {
   readonly #parts: DispatcherParts;
   readonly #feed: ExpressFeed;
   readonly #settler: Settler;
-  readonly #flights = new Set<Flight>();
   readonly #refreshing = new Set<Lane>();
   readonly #landings: Landings;
   #flightNumber = 0;
@@ -62,11 +61,11 @@ export class Dispatcher {
 
   /** Deliveries claimed by this process whose end is not stored. */
   get held(): number {
-    return this.lanes.waiting + this.#flights.size + this.#settler.pending;
+    return this.lanes.waiting + this.slots.taken + this.#settler.pending;
   }
 
   get inFlight(): number {
-    return this.#flights.size;
+    return this.slots.taken;
   }
 
   /** The express queue may have something. */
@@ -94,7 +93,7 @@ export class Dispatcher {
 
   /** Ends every request under way. */
   abortAll(): void {
-    for (const flight of [...this.#flights]) flight.abort();
+    for (const lane of this.lanes.all()) for (const flight of [...lane.flights]) flight.attempt?.abort();
   }
 
   /** How many more deliveries of its own queue a webhook could send now. */
@@ -102,7 +101,7 @@ export class Dispatcher {
     if (!this.slots.admits(lane, this.#parts.run.now())) return 0;
     const window = this.#windowOf(lane, webhook);
     // Once it is proven, as many again may wait: the next claim is made while these are sent.
-    return Math.max(0, (lane.proven ? 2 : 1) * window - lane.flights.size - lane.waiting);
+    return Math.max(0, (lane.proven ? 2 : 1) * window - lane.flights.length - lane.waiting);
   }
 
   #windowOf(lane: Lane, webhook: WebhookRecord): number {
@@ -145,7 +144,7 @@ export class Dispatcher {
     if (webhook === undefined || webhook === null || webhook.status.state === 'unavailable') return true;
     if (webhook.status.state !== 'enabled' || lane.apartUntil > run.now()) return false;
     const window = this.#windowOf(lane, webhook);
-    const hangs = lane.flights.size >= window && lane.isSlow(run.now(), slowMs);
+    const hangs = lane.flights.length >= window && lane.isSlow(run.now(), slowMs);
     const cap = webhook.maxInFlight ?? this.#parts.settings.maxInFlightPerWebhook;
     if (!hangs && lane.waiting < cap) return true;
     this.#setApart(lane);
@@ -188,7 +187,7 @@ export class Dispatcher {
       this.lanes.makeReady(lane);
     } else if (verdict.kind === 'hold' || webhook === null || !this.#mayStart(lane, claim, webhook)) {
       this.unload(lane);
-    } else if (lane.flights.size < this.#windowOf(lane, webhook)) {
+    } else if (lane.flights.length < this.#windowOf(lane, webhook)) {
       if (this.slots.admits(lane, run.now())) this.#start(lane, claim, webhook);
       else this.lanes.defer(lane);
     }
@@ -236,12 +235,11 @@ export class Dispatcher {
       startedAt: run.now(),
       unproven: !lane.proven,
       probing: lane.failures > 0,
-      abort: () => abort(),
+      attempt: undefined,
     };
-    this.#flights.add(flight);
-    lane.flights.add(flight);
+    lane.flights.push(flight);
     this.slots.take(flight);
-    const abort = performer.start(claim, webhook, (result) => this.#landed(flight, webhook, result));
+    flight.attempt = performer.start(claim, webhook, (result) => this.#landed(flight, webhook, result));
     this.lanes.makeReady(lane);
   }
 
@@ -265,7 +263,9 @@ export class Dispatcher {
   }
 
   #isStuck(): boolean {
-    return this.lanes.waiting > 0 && !this.lanes.hasReady && this.#refreshing.size === 0 && this.#room() === 0;
+    return (
+      this.lanes.waiting > 0 && !this.lanes.hasReady && this.#refreshing.size === 0 && this.#room() === 0
+    );
   }
 
   /** Claims that wait too long are given back while their lease still covers a request. */
@@ -297,8 +297,7 @@ export class Dispatcher {
   /** A request ended: its slot is free, and what it tells goes to the webhook, the queues and the store. */
   #landed(flight: Flight, webhook: WebhookRecord, result: AttemptResult): void {
     const { lane, claim } = flight;
-    this.#flights.delete(flight);
-    lane.flights.delete(flight);
+    lane.land(flight);
     this.slots.release(flight);
     this.#landedCount += 1;
     const next = this.#landings.land(flight, webhook, { result, newestFlight: this.#flightNumber });

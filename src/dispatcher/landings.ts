@@ -1,10 +1,10 @@
 import type { SettledState } from '../domain/delivery.ts';
 import { type Outcome, outcomeOf, settleAfter } from '../domain/outcome.ts';
 import type { WebhookInput, WebhookRecord, WebhookStatus } from '../domain/webhook.ts';
+import type { AttemptResult } from './attempt.ts';
 import type { DispatcherParts } from './dispatcher-parts.ts';
 import type { Flight } from './lane.ts';
 import { nextDelay } from './next-delay.ts';
-import type { AttemptResult } from './performer.ts';
 
 /** How a request ended. */
 export interface Landing {

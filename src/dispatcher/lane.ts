@@ -1,5 +1,6 @@
 import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { EventRecord } from '../domain/event.ts';
+import { Fifo } from './fifo.ts';
 
 /** A delivery that this process has claimed. */
 export interface Claim {
@@ -19,7 +20,8 @@ export interface Flight {
   /** Which shares of the slots it takes up; see `Slots`. */
   readonly unproven: boolean;
   readonly probing: boolean;
-  abort(): void;
+  /** Set once it has started; what ends at once has none. */
+  attempt: { abort(): void } | undefined;
 }
 
 const MAX_WINDOW = 65_536;
@@ -46,9 +48,13 @@ export class Lane {
   retryAfterUntil = 0;
   /** Outcomes that are not stored yet. */
   unsettled = 0;
-  readonly flights: Set<Flight> = new Set();
-  #waiting: Claim[] = [];
-  #head = 0;
+  /** Oldest first. A handful: an array is cheaper than a set that comes and goes. */
+  readonly flights: Flight[] = [];
+  /** Its place in the order of turns; see `Lanes`. */
+  turn: 'none' | 'ready' | 'deferred' = 'none';
+  /** Whether it has an entry among the deferred, valid or not. */
+  hasDeferral = false;
+  readonly #waiting = new Fifo<Claim>();
   #failureMark = 0;
 
   constructor(webhookId: string) {
@@ -57,11 +63,11 @@ export class Lane {
 
   /** Claims that have not been started. */
   get waiting(): number {
-    return this.#waiting.length - this.#head;
+    return this.#waiting.size;
   }
 
   get isQuiet(): boolean {
-    return this.waiting === 0 && this.flights.size === 0 && this.unsettled === 0;
+    return this.waiting === 0 && this.flights.length === 0 && this.unsettled === 0;
   }
 
   push(claim: Claim): void {
@@ -69,32 +75,27 @@ export class Lane {
   }
 
   peek(): Claim | undefined {
-    return this.#waiting[this.#head];
+    return this.#waiting.peek();
   }
 
   shift(): Claim | undefined {
-    const claim = this.#waiting[this.#head];
-    if (claim === undefined) return undefined;
-    this.#head += 1;
-    if (this.#head > 32 && this.#head * 2 > this.#waiting.length) {
-      this.#waiting = this.#waiting.slice(this.#head);
-      this.#head = 0;
-    }
-    return claim;
+    return this.#waiting.shift();
+  }
+
+  land(flight: Flight): void {
+    const index = this.flights.indexOf(flight);
+    if (index >= 0) this.flights.splice(index, 1);
   }
 
   /** Takes out everything that has not been started. */
   unload(): Claim[] {
-    const claims = this.#waiting.slice(this.#head);
-    this.#waiting = [];
-    this.#head = 0;
-    return claims;
+    return this.#waiting.clear();
   }
 
   /** Whether its oldest request has been under way for longer than `ms`. */
   isSlow(now: number, ms: number): boolean {
-    for (const oldest of this.flights) return now - oldest.startedAt > ms;
-    return false;
+    const oldest = this.flights[0];
+    return oldest !== undefined && now - oldest.startedAt > ms;
   }
 
   /** Begins to serve it under a lease, as its record has it: its time has come, so that no pause is left. */

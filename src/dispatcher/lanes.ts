@@ -1,3 +1,4 @@
+import { Fifo } from './fifo.ts';
 import { type Claim, Lane } from './lane.ts';
 
 /** Lanes that are kept for what they know (whether the webhook is proven) after their last delivery. */
@@ -11,10 +12,11 @@ const RETRIED_PER_TURN = 8;
  */
 export class Lanes {
   readonly #lanes = new Map<string, Lane>();
-  /** May be able to start something. */
-  readonly #ready = new Set<Lane>();
+  /** May be able to start something. A lane is in at most one of these, which `Lane.turn` tells; one whose `turn` says otherwise has left it. */
+  readonly #ready = new Fifo<Lane>();
   /** Turned away by the slots' shares; tried again when slots come free. */
-  readonly #deferred = new Set<Lane>();
+  readonly #deferred = new Fifo<Lane>();
+  #readyCount = 0;
   #waiting = 0;
 
   /** Claims that wait in any lane. */
@@ -23,7 +25,7 @@ export class Lanes {
   }
 
   get hasReady(): boolean {
-    return this.#ready.size > 0;
+    return this.#readyCount > 0;
   }
 
   of(webhookId: string): Lane {
@@ -46,7 +48,7 @@ export class Lanes {
   push(lane: Lane, claim: Claim): void {
     lane.push(claim);
     this.#waiting += 1;
-    this.#ready.add(lane);
+    this.makeReady(lane);
   }
 
   shift(lane: Lane): void {
@@ -56,37 +58,47 @@ export class Lanes {
   unload(lane: Lane): Claim[] {
     const claims = lane.unload();
     this.#waiting -= claims.length;
-    this.#ready.delete(lane);
-    this.#deferred.delete(lane);
+    this.#leave(lane);
     return claims;
   }
 
   makeReady(lane: Lane): void {
-    if (lane.waiting > 0) this.#ready.add(lane);
+    if (lane.waiting === 0 || lane.turn === 'ready') return;
+    lane.turn = 'ready';
+    this.#readyCount += 1;
+    this.#ready.push(lane);
   }
 
   /** The lane whose turn it is; it has to be made ready again after it. */
   takeReady(): Lane | undefined {
-    for (const lane of this.#ready) {
-      this.#ready.delete(lane);
+    for (let lane = this.#ready.shift(); lane !== undefined; lane = this.#ready.shift()) {
+      if (lane.turn !== 'ready') continue;
+      this.#leave(lane);
       return lane;
     }
     return undefined;
   }
 
   defer(lane: Lane): void {
-    this.#deferred.add(lane);
+    lane.turn = 'deferred';
+    if (lane.hasDeferral) return;
+    lane.hasDeferral = true;
+    this.#deferred.push(lane);
   }
 
   /** A slot has come free: some of those that were turned away may try again, the longest waiting first. */
   retryDeferred(): void {
-    let left = RETRIED_PER_TURN;
-    for (const lane of this.#deferred) {
-      if (left === 0) return;
-      left -= 1;
-      this.#deferred.delete(lane);
-      this.makeReady(lane);
+    for (let left = RETRIED_PER_TURN; left > 0; left--) {
+      const lane = this.#deferred.shift();
+      if (lane === undefined) return;
+      lane.hasDeferral = false;
+      if (lane.turn === 'deferred') this.makeReady(lane);
     }
+  }
+
+  #leave(lane: Lane): void {
+    if (lane.turn === 'ready') this.#readyCount -= 1;
+    lane.turn = 'none';
   }
 
   #forgetOld(): void {

@@ -40,7 +40,7 @@ export class Slots {
     if (free <= 0) return false;
     if (!lane.proven && this.#unproven >= this.maxUnproven) return false;
     if (lane.failures > 0 && this.#probing >= this.maxProbing) return false;
-    if (lane.flights.size === 0 || free > this.max / 4) return true;
+    if (lane.flights.length === 0 || free > this.max / 4) return true;
     return free > this.max / 8 && !lane.isSlow(now, slowMs);
   }
 

@@ -58,19 +58,28 @@ const MIN_SECRET_LENGTH = 8;
  * writers make of `/` and `+`, and a secret that the end of the text cuts short.
  */
 export function maskSecrets(text: string, secrets: readonly string[]): string {
-  if (text.length < MIN_SECRET_LENGTH) return text;
-  let masked = text;
-  for (const secret of secrets) {
-    for (const part of secret.split(/[\s,]+/)) masked = maskPart(masked, part.replace(/^whsec_/, ''));
-  }
-  return masked;
+  return maskParts(text, secretParts(secrets));
 }
 
-function maskPart(text: string, part: string): string {
-  if (part.length < MIN_SECRET_LENGTH) return text;
-  let masked = maskExact(text, part);
-  if (part.includes('/')) masked = maskExact(masked, part.replaceAll('/', '\\/'));
-  if (part.includes('+')) masked = maskExact(masked, part.replaceAll('+', '\\u002B'));
+/** The parts of secrets that `maskParts` looks for: made once where they are used often. */
+export function secretParts(secrets: readonly string[]): readonly string[] {
+  const parts = secrets
+    .flatMap((secret) => secret.split(/[\s,]+/))
+    .map((part) => part.replace(/^whsec_/, ''));
+  return parts.filter((part) => part.length >= MIN_SECRET_LENGTH);
+}
+
+/** `maskSecrets` for parts that were taken apart before. */
+export function maskParts(text: string, parts: readonly string[]): string {
+  if (text.length < MIN_SECRET_LENGTH) return text;
+  const escapes = text.includes('\\');
+  let masked = text;
+  for (const part of parts) {
+    masked = maskExact(masked, part);
+    if (!escapes) continue;
+    if (part.includes('/')) masked = maskExact(masked, part.replaceAll('/', '\\/'));
+    if (part.includes('+')) masked = maskExact(masked, part.replaceAll('+', '\\u002B'));
+  }
   return masked;
 }
 

@@ -38,7 +38,8 @@ export class NewestFirst<T extends Row> {
   remove(place: PagePosition): void {
     this.#settle();
     const index = this.#indexOf(place);
-    if (this.#sorted[index]?.record.id === place.id) this.#sorted.splice(index, 1);
+    const row = this.#sorted[index];
+    if (row !== undefined && comparePlaces(row.record, place) === 0) this.#sorted.splice(index, 1);
   }
 
   /** Up to `limit` rows of a span that are accepted, newest first. */

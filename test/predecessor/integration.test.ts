@@ -72,7 +72,9 @@ test('37: all events are delivered eventually, whatever the endpoints and the pr
   expect(deliveries).toHaveLength(EVENTS);
   checkAtMostOnce(deliveries, server.receipts);
   await checkAtLeastOnce(host, deliveries, server.receipts);
-  expect(await eventually(async () => (await statesOf(host)).enabled === WEBHOOKS)).toBe(true);
+  // engine defect: see "an attempt that failed and leaves nothing waiting" in test/engine/webhook-machine.test.ts
+  const isAllEnabled = await eventually(async () => (await statesOf(host)).enabled === WEBHOOKS);
+  expect(isAllEnabled || (await statesOf(host))).toBe(true);
   await live.surehook.stop();
   await server.down();
 }, 60_000);

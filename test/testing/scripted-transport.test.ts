@@ -106,7 +106,7 @@ describe('scriptedTransport', () => {
 
   it('waits on the clock, step by step, and answers', async () => {
     const clock = manualClock(0);
-    const answer = { afterMs: 10, then: { afterMs: 5, then: 202 } };
+    const answer = { afterMs: 10, answer: { afterMs: 5, answer: 202 } };
     const transport = scriptedTransport(answer, { clock });
     const answered = transport.send(aRequest().request).then(({ status }) => [status, clock.now()]);
     await clock.advance(14);
@@ -117,7 +117,7 @@ describe('scriptedTransport', () => {
 
   it('gives up waiting, timer included, when the engine ends the request', async () => {
     const clock = manualClock(0);
-    const transport = scriptedTransport({ afterMs: 10, then: 200 }, { clock });
+    const transport = scriptedTransport({ afterMs: 10, answer: 200 }, { clock });
     const { request, abort } = aRequest();
     const sending = transport.send(request);
     await clock.advance(5);

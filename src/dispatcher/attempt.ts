@@ -1,0 +1,208 @@
+import type { AttemptData, AttemptErrorKind } from '../domain/delivery.ts';
+import type { EventRecord } from '../domain/event.ts';
+import type { Answer } from '../domain/outcome.ts';
+import { HostCodeError, messageOf } from '../errors.ts';
+import { maskParts } from '../http/redact.ts';
+import { parseRetryAfter } from '../http/retry-after.ts';
+import type { Signer } from '../http/signing.ts';
+import { type Transport, TransportError, type TransportResponse } from '../http/transport.ts';
+import type { Run } from '../runtime/run.ts';
+import { RequestHandle } from './request-handle.ts';
+import { storedText } from './stored-text.ts';
+import type { Template } from './template.ts';
+
+/** What attempts are made with. */
+export interface AttemptParts {
+  readonly run: Run;
+  readonly transport: Transport;
+  readonly signer: Signer;
+  readonly userAgent: string;
+  readonly timeoutMs: number;
+  readonly maxResponseBytes: number;
+  readonly storedResponseBytes: number;
+  readonly idempotencyHeader: string | undefined;
+}
+
+/** How an attempt ended: what is recorded, and what it means. */
+export interface AttemptResult {
+  readonly data: AttemptData;
+  readonly answer: Answer;
+}
+
+/** A transport that was aborted gets this long to hand over what it has, in ms: a status line that came in time still counts. */
+const GRACE_MS = 100;
+
+/** What one attempt is about. */
+export interface AttemptInput {
+  readonly event: EventRecord;
+  readonly template: Template;
+  readonly done: (result: AttemptResult) => void;
+}
+
+type Received = Pick<AttemptData, 'httpStatus' | 'responseBody' | 'responseHeaders' | 'error'>;
+
+/** One attempt: from an event to what the endpoint answered, within one deadline. */
+export class AttemptInProgress {
+  readonly #parts: AttemptParts;
+  readonly #input: AttemptInput;
+  readonly #startedAt: number;
+  readonly #timeoutMs: number;
+  #request: RequestHandle | undefined;
+  #signature = '';
+  #cancelTimer: () => void = () => {};
+  /** Why the engine ended it, if it did. */
+  #ending: 'timeout' | 'aborted' | undefined;
+  #isDone = false;
+
+  constructor(parts: AttemptParts, input: AttemptInput) {
+    this.#parts = parts;
+    this.#input = input;
+    this.#startedAt = parts.run.now();
+    this.#timeoutMs = Math.min(input.template.webhook.timeoutMs ?? parts.timeoutMs, parts.timeoutMs);
+  }
+
+  start(): void {
+    // By the clock itself: an attempt always ends its own timer, and there are many.
+    this.#cancelTimer = this.#parts.run.clock.schedule(this.#timeoutMs, () => this.#end('timeout'));
+    try {
+      const signed = this.#sign();
+      if (typeof signed === 'string') this.#send(signed);
+      else this.#sendSigned(signed);
+    } catch (error) {
+      this.#signingFailed(error);
+    }
+  }
+
+  /** Ends it because the engine stops. */
+  abort(): void {
+    this.#end('aborted');
+  }
+
+  /** What the transport has by now is taken, for a short grace. */
+  #end(reason: 'timeout' | 'aborted'): void {
+    if (this.#isDone || this.#ending !== undefined) return;
+    this.#ending = reason;
+    this.#cancelTimer();
+    if (this.#request === undefined) {
+      this.#ended(reason);
+      return;
+    }
+    this.#cancelTimer = this.#parts.run.clock.schedule(GRACE_MS, () => this.#ended(reason));
+    this.#request.abort();
+  }
+
+  // ------------------------------------------------------------------------------------------ out
+
+  get #timestamp(): number {
+    return Math.floor(this.#startedAt / 1000);
+  }
+
+  #sign(): string | Promise<string> {
+    const { event, template } = this.#input;
+    const secrets = template.secrets(this.#startedAt);
+    return this.#parts.signer.sign({ id: event.id, timestamp: this.#timestamp, body: event.body, secrets });
+  }
+
+  #sendSigned(signed: Promise<string>): void {
+    Promise.resolve(signed)
+      .then((signature) => this.#send(signature))
+      .catch((error: unknown) => this.#signingFailed(error));
+  }
+
+  #send(signature: string): void {
+    if (this.#isDone) return;
+    if (typeof signature !== 'string') throw new TypeError('a signer must return a string');
+    const { event, template } = this.#input;
+    const { idempotencyHeader, maxResponseBytes, transport } = this.#parts;
+    this.#signature = signature;
+    const headers = template.headers(event, this.#timestamp, signature);
+    if (idempotencyHeader !== undefined) headers[idempotencyHeader] = event.id;
+    const request = new RequestHandle({
+      url: template.webhook.url,
+      headers,
+      body: event.body,
+      maxResponseBytes,
+    });
+    this.#request = request;
+    try {
+      transport.send(request).then(
+        (response) => this.#answered(response),
+        (error: unknown) => this.#failed(error),
+      );
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------ back
+
+  #answered(response: TransportResponse): void {
+    if (this.#isDone) return;
+    try {
+      this.#finish(...this.#read(response));
+    } catch {
+      this.#noAnswer('invalid-response', 'the transport gave no usable response');
+    }
+  }
+
+  #read({ status, headers, body }: TransportResponse): [Answer, Received] {
+    if (!Number.isInteger(status) || status < 100 || status > 999) throw new RangeError('no status');
+    const retryAfter = headers['retry-after'];
+    const retryAfterMs =
+      retryAfter === undefined ? undefined : parseRetryAfter(retryAfter, this.#parts.run.now());
+    const { event, template } = this.#input;
+    const hidden = template.hidden(event, this.#signature);
+    const responseHeaders: Record<string, string> = {};
+    for (const name in headers) responseHeaders[name] = maskParts(headers[name] ?? '', hidden);
+    const responseBody = maskParts(storedText(body, this.#parts.storedResponseBytes), hidden);
+    return [
+      retryAfterMs === undefined ? { kind: 'response', status } : { kind: 'response', status, retryAfterMs },
+      { httpStatus: status, responseBody, responseHeaders },
+    ];
+  }
+
+  #failed(error: unknown): void {
+    if (this.#isDone) return;
+    if (this.#ending !== undefined) this.#ended(this.#ending);
+    else if (error instanceof TransportError) this.#noAnswer(error.kind, error.message);
+    else this.#noAnswer('request', `the transport failed: ${messageOf(error)}`);
+  }
+
+  #ended(reason: 'timeout' | 'aborted'): void {
+    const message =
+      reason === 'timeout' ? `no answer within ${this.#timeoutMs} ms` : 'the sender was stopped';
+    this.#noAnswer(reason, message);
+  }
+
+  #signingFailed(thrown: unknown): void {
+    if (this.#isDone) return;
+    const cause = new Error(this.#masked(messageOf(thrown)));
+    this.#parts.run.reporter.emit('error', new HostCodeError('signer', { cause }));
+    this.#noAnswer('signing', 'no signature could be made');
+  }
+
+  #noAnswer(kind: AttemptErrorKind, message: string): void {
+    if (this.#isDone) return;
+    const error = { kind, message: this.#masked(message) };
+    this.#finish({ kind: 'error', errorKind: kind }, { httpStatus: 0, responseBody: '', error });
+  }
+
+  #masked(text: string): string {
+    const { event, template } = this.#input;
+    return maskParts(text, template.hidden(event, this.#signature));
+  }
+
+  #finish(answer: Answer, received: Received): void {
+    const { event, template, done } = this.#input;
+    this.#isDone = true;
+    this.#cancelTimer();
+    const data: AttemptData = {
+      startedAt: this.#startedAt,
+      durationMs: Math.max(0, this.#parts.run.now() - this.#startedAt),
+      request: { url: template.shownUrl, headers: template.shownHeaders(event, this.#timestamp) },
+      counted: answer.kind === 'response' || answer.errorKind !== 'aborted',
+      ...received,
+    };
+    done({ answer, data });
+  }
+}

@@ -1,0 +1,70 @@
+import type { EventRecord } from '../domain/event.ts';
+import type { WebhookRecord } from '../domain/webhook.ts';
+import { maskHeaders, redactUrl, secretParts } from '../http/redact.ts';
+
+/** What of a request is the same for every event of a webhook: made once per version of its record. */
+export class Template {
+  readonly webhook: WebhookRecord;
+  /** As stored with attempts: credentials masked. */
+  readonly shownUrl: string;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #shownHeaders: Readonly<Record<string, string>>;
+  /** Parts of secrets that an endpoint must not be able to echo into what is stored. */
+  readonly #hidden: readonly string[];
+  /** The secrets, where none of them expires. */
+  readonly #secrets: readonly string[] | undefined;
+
+  constructor(webhook: WebhookRecord, userAgent: string) {
+    const secrets = webhook.secrets.map(({ secret }) => secret);
+    this.webhook = webhook;
+    this.shownUrl = redactUrl(webhook.url);
+    this.#headers = { ...webhook.headers, 'user-agent': userAgent };
+    this.#shownHeaders = maskHeaders(this.#headers);
+    this.#hidden = secretParts([...secrets, ...credentialsIn(this.#headers)]);
+    this.#secrets = webhook.secrets.some(({ expiresAt }) => expiresAt !== undefined) ? undefined : secrets;
+  }
+
+  /** The secrets that sign now, newest first. */
+  secrets(now: number): readonly string[] {
+    if (this.#secrets !== undefined) return this.#secrets;
+    const active = this.webhook.secrets.filter(({ expiresAt }) => expiresAt === undefined || expiresAt > now);
+    return active.map(({ secret }) => secret);
+  }
+
+  /** The headers of a request. Ours come last: neither an event nor a webhook can override them. */
+  headers(event: EventRecord, timestamp: number, signature: string): Record<string, string> {
+    return {
+      ...event.headers,
+      ...this.#headers,
+      'content-type': event.contentType,
+      'webhook-id': event.id,
+      'webhook-timestamp': String(timestamp),
+      'webhook-signature': signature,
+    };
+  }
+
+  /** The same as stored with the attempt: no credentials, no signature. */
+  shownHeaders(event: EventRecord, timestamp: number): Record<string, string> {
+    return {
+      ...(event.headers && maskHeaders(event.headers)),
+      ...this.#shownHeaders,
+      'content-type': event.contentType,
+      'webhook-id': event.id,
+      'webhook-timestamp': String(timestamp),
+      'webhook-signature': '***',
+    };
+  }
+
+  /** What must not appear in anything stored about an attempt. */
+  hidden(event: EventRecord, signature: string): readonly string[] {
+    const ofEvent = event.headers === undefined ? [] : secretParts(credentialsIn(event.headers));
+    const ofSignature = signature.split(' ').map((entry) => entry.slice(entry.indexOf(',') + 1));
+    return [...this.#hidden, ...ofEvent, ...ofSignature.filter((part) => part !== '')];
+  }
+}
+
+/** The values of headers that are masked where they are shown. */
+function credentialsIn(headers: Readonly<Record<string, string>>): string[] {
+  const shown = maskHeaders(headers);
+  return Object.entries(headers).flatMap(([name, value]) => (shown[name] === value ? [] : [value]));
+}
