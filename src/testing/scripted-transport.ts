@@ -20,8 +20,8 @@ export type ScriptedAnswer =
   | { readonly error: TransportErrorKind; readonly message?: string }
   /** Never answers; fails as `aborted` when the engine ends the request. */
   | 'hang'
-  /** Answers so once that much of the clock's time has passed, unless the request ends before. */
-  | { readonly afterMs: number; readonly answer: ScriptedAnswer };
+  /** Does the rest once that much of the clock's time has passed, unless the request ends before. */
+  | { readonly afterMs: number; readonly then: ScriptedAnswer };
 
 /**
  * How requests are answered: all alike; by a list, one after the other, the last for all further ones (an empty list
@@ -139,7 +139,7 @@ class Scripted implements ScriptedTransport {
       throw new TransportError(answer.error, answer.message ?? `Scripted: ${answer.error}`);
     if ('status' in answer) return response(answer, request);
     await this.#wait(answer.afterMs, request);
-    return this.#play(answer.answer, request);
+    return this.#play(answer.then, request);
   }
 
   #wait(delayMs: number, request: TransportRequest): Promise<void> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { TransportError, type TransportRequest } from '../../src/http/transport.ts';
-import { byUrl, manualClock, scriptedTransport } from '../../src/testing/index.ts';
+import { byUrl, manualClock, type ScriptedAnswer, scriptedTransport } from '../../src/testing/index.ts';
 
 /** A request whose end is told by `abort`. */
 function aRequest(fields: Partial<TransportRequest> = {}): { request: TransportRequest; abort: () => void } {
@@ -17,6 +17,12 @@ function aRequest(fields: Partial<TransportRequest> = {}): { request: TransportR
     ...fields,
   };
   return { request, abort: () => controller.abort() };
+}
+
+/** An answer that takes its time. */
+function delayed(afterMs: number, answer: ScriptedAnswer): ScriptedAnswer {
+  // biome-ignore lint/suspicious/noThenProperty: the name of a field of the script, which nobody awaits
+  return { afterMs, then: answer };
 }
 
 describe('scriptedTransport', () => {
@@ -106,7 +112,7 @@ describe('scriptedTransport', () => {
 
   it('waits on the clock, step by step, and answers', async () => {
     const clock = manualClock(0);
-    const answer = { afterMs: 10, answer: { afterMs: 5, answer: 202 } };
+    const answer = delayed(10, delayed(5, 202));
     const transport = scriptedTransport(answer, { clock });
     const answered = transport.send(aRequest().request).then(({ status }) => [status, clock.now()]);
     await clock.advance(14);
@@ -117,7 +123,7 @@ describe('scriptedTransport', () => {
 
   it('gives up waiting, timer included, when the engine ends the request', async () => {
     const clock = manualClock(0);
-    const transport = scriptedTransport({ afterMs: 10, answer: 200 }, { clock });
+    const transport = scriptedTransport(delayed(10, 200), { clock });
     const { request, abort } = aRequest();
     const sending = transport.send(request);
     await clock.advance(5);
