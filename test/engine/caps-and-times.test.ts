@@ -3,14 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { retryExponential, retrySchedule } from '../../src/index.ts';
 import { scriptedTransport } from '../../src/testing/index.ts';
 import {
-  after,
   allDeliveries,
   bench,
+  delayed,
   deliveryOf,
   HOUR,
   hook,
-  made,
   MINUTE,
+  made,
   publishMany,
   running,
   SECOND,
@@ -89,7 +89,7 @@ describe('caps', () => {
   });
 
   test('what is claimed at a time is bounded by maxInFlight and prefetch', async () => {
-    const { surehook, clock } = await running(after(100, 200), { maxInFlight: 8, prefetch: 8 });
+    const { surehook, clock } = await running(delayed(100, 200), { maxInFlight: 8, prefetch: 8 });
     for (let n = 0; n < 10; n += 1) await hook(surehook, n);
     await publishMany(surehook, 100);
     for (let step = 0; step < 200; step += 1) {
@@ -104,7 +104,10 @@ describe('when a retry comes', () => {
   test('within the jitter of the default policy, and spread over it', async () => {
     const gaps: number[][] = [[], [], [], []];
     for (let round = 0; round < 40; round += 1) {
-      const { surehook, transport, clock } = await running(refused, { ...slowPolls, backoff: { baseMs: 0, maxMs: 0 } });
+      const { surehook, transport, clock } = await running(refused, {
+        ...slowPolls,
+        backoff: { baseMs: 0, maxMs: 0 },
+      });
       await hook(surehook);
       await publishMany(surehook, 1);
       await clock.advance(3 * HOUR);

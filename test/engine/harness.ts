@@ -39,7 +39,7 @@ export const slowPolls: Partial<SurehookOptions> = { pollMs: HOUR, leaseMs: 2 * 
 export const url = (name: string | number): string => `https://hook${name}.example.com/in`;
 
 /** An answer that takes its time. */
-export function after(afterMs: number, answer: ScriptedAnswer): ScriptedAnswer {
+export function delayed(afterMs: number, answer: ScriptedAnswer): ScriptedAnswer {
   // biome-ignore lint/suspicious/noThenProperty: the name of a field of the script, which nobody awaits
   return { afterMs, then: answer };
 }

@@ -15,8 +15,8 @@ import {
   deliveryOf,
   HOUR,
   hook,
-  made,
   MINUTE,
+  made,
   publishMany,
   running,
   SECOND,
@@ -28,7 +28,10 @@ const escaped: unknown[] = [];
 const note = (error: unknown): void => {
   escaped.push(error);
 };
-let others: { name: 'unhandledRejection' | 'uncaughtException'; listeners: ((...args: never[]) => void)[] }[] = [];
+let others: {
+  name: 'unhandledRejection' | 'uncaughtException';
+  listeners: ((...args: never[]) => void)[];
+}[] = [];
 
 beforeEach(() => {
   escaped.length = 0;
@@ -76,7 +79,15 @@ describe('a transport', () => {
     ],
     ['rejects with a string', () => Promise.reject('text')],
     ['rejects with undefined', () => Promise.reject(undefined)],
-    ['rejects with an object that throws when shown', () => Promise.reject({ toString: () => { throw new Error('no'); } })],
+    [
+      'rejects with an object that throws when shown',
+      () =>
+        Promise.reject({
+          toString: () => {
+            throw new Error('no');
+          },
+        }),
+    ],
     ['returns undefined', () => undefined],
     ['returns a number', () => 200],
     ['resolves undefined', () => Promise.resolve(undefined)],
@@ -88,25 +99,49 @@ describe('a transport', () => {
     ['resolves NaN', () => Promise.resolve({ ...ok, status: Number.NaN })],
     ['resolves without headers', () => Promise.resolve({ status: 500, body: new Uint8Array() })],
     ['resolves without a body', () => Promise.resolve({ status: 500, headers: {} })],
-    ['resolves headers of another type', () => Promise.resolve({ ...ok, status: 503, headers: { 'retry-after': 7 } })],
-    ['resolves header values of another type', () => Promise.resolve({ ...ok, status: 500, headers: { 'x-a': ['1'], 'x-b': undefined } })],
+    [
+      'resolves headers of another type',
+      () => Promise.resolve({ ...ok, status: 503, headers: { 'retry-after': 7 } }),
+    ],
+    [
+      'resolves header values of another type',
+      () => Promise.resolve({ ...ok, status: 500, headers: { 'x-a': ['1'], 'x-b': undefined } }),
+    ],
     ['resolves a body of another type', () => Promise.resolve({ ...ok, status: 500, body: 'text' })],
-    ['resolves an answer whose fields throw', () => Promise.resolve({ get status() { throw new Error('no'); } })],
+    [
+      'resolves an answer whose fields throw',
+      () =>
+        Promise.resolve({
+          get status() {
+            throw new Error('no');
+          },
+        }),
+    ],
   ];
 
-  test.each(broken)('that %s makes a failed attempt within the deadline, and the process lives', async (_, send) => {
-    const { surehook, published, log } = await withTransport({ send: send as Transport['send'] }, 5 * SECOND);
-    const [attempt] = await attemptsOf(surehook, published);
-    expect(attempt).toMatchObject({ number: 1, durationMs: 0 });
-    expect(attempt?.httpStatus === 0 ? attempt.error?.kind : 'answered').toMatch(/request|invalid-response|answered/);
-    expect((await deliveryOf(surehook, published)).status).toBe('failed');
-    expect(log.of('delivery:failed').length).toBeGreaterThan(0);
-  });
+  // engine defect: what a transport resolves with is read without a guard, in a promise that nobody handles.
+  test.each(broken)(
+    'that %s makes a failed attempt within the deadline, and the process lives',
+    async (_, send) => {
+      const { surehook, published, log } = await withTransport(
+        { send: send as Transport['send'] },
+        5 * SECOND,
+      );
+      const [attempt] = await attemptsOf(surehook, published);
+      expect(attempt).toMatchObject({ number: 1, durationMs: 0 });
+      expect(attempt?.httpStatus === 0 ? attempt.error?.kind : 'answered').toMatch(
+        /request|invalid-response|answered/,
+      );
+      expect((await deliveryOf(surehook, published)).status).toBe('failed');
+      expect(log.of('delivery:failed').length).toBeGreaterThan(0);
+    },
+  );
 
   test.each([
     ['without headers', { status: 204, body: new Uint8Array() }],
     ['without a body', { status: 204, headers: {} }],
     ['with a body of another type', { status: 204, headers: {}, body: 'text' }],
+    // engine defect: the same.
   ])('that answers 204 %s has delivered: a 2xx is final', async (_, answer) => {
     const send = (async () => answer) as unknown as Transport['send'];
     const { surehook, published } = await withTransport({ send });
@@ -114,7 +149,10 @@ describe('a transport', () => {
   });
 
   test('that never settles, nor heeds the abort, ends at the time-out', async () => {
-    const { surehook, published, log, clock } = await withTransport({ send: () => new Promise(() => {}) }, 15_200);
+    const { surehook, published, log, clock } = await withTransport(
+      { send: () => new Promise(() => {}) },
+      15_200,
+    );
     const [attempt] = await attemptsOf(surehook, published);
     expect(attempt).toMatchObject({ httpStatus: 0, error: { kind: 'timeout' } });
     expect(attempt?.durationMs).toBeGreaterThanOrEqual(15_000);
@@ -125,6 +163,7 @@ describe('a transport', () => {
   });
 
   test('whose abort listener throws reaches nobody', async () => {
+    // engine defect: RequestHandle.abort calls it without a guard, from a timer.
     const transport: Transport = {
       send: (request) => {
         request.onAbort(() => {
@@ -214,27 +253,37 @@ describe('a signer', () => {
     ['resolves null', () => Promise.resolve(null)],
   ];
 
-  test.each(broken)('that %s makes an attempt of kind signing, nothing is sent, and the host hears of it', async (_, sign) => {
-    const { surehook, transport, clock, log } = await running(200, { signer: { sign } as unknown as Signer });
-    const webhook = await hook(surehook);
-    const published = await surehook.publish({ type: 'a.b', data: 0 });
-    await clock.advance(SECOND);
-    expect(transport.requests).toHaveLength(0);
-    expect((await attemptsOf(surehook, published))[0]).toMatchObject({ httpStatus: 0, error: { kind: 'signing' } });
-    expect(log.errors[0]).toBeInstanceOf(HostCodeError);
-    expect(log.errors[0]).toMatchObject({ part: 'signer' });
-    // It says nothing about the endpoint.
-    expect(await stateOf(surehook, webhook)).toBe('enabled');
-    await clock.advance(3 * HOUR);
-    expect(await deliveryOf(surehook, published)).toMatchObject({
-      status: 'exhausted',
-      reason: 'not-sendable',
-      attempts: 5,
-    });
-  });
+  test.each(broken)(
+    'that %s makes an attempt of kind signing, nothing is sent, and the host hears of it',
+    async (_, sign) => {
+      const { surehook, transport, clock, log } = await running(200, {
+        signer: { sign } as unknown as Signer,
+      });
+      const webhook = await hook(surehook);
+      const published = await surehook.publish({ type: 'a.b', data: 0 });
+      await clock.advance(SECOND);
+      expect(transport.requests).toHaveLength(0);
+      expect((await attemptsOf(surehook, published))[0]).toMatchObject({
+        httpStatus: 0,
+        error: { kind: 'signing' },
+      });
+      expect(log.errors[0]).toBeInstanceOf(HostCodeError);
+      expect(log.errors[0]).toMatchObject({ part: 'signer' });
+      // It says nothing about the endpoint.
+      expect(await stateOf(surehook, webhook)).toBe('enabled');
+      await clock.advance(3 * HOUR);
+      expect(await deliveryOf(surehook, published)).toMatchObject({
+        status: 'exhausted',
+        reason: 'not-sendable',
+        attempts: 5,
+      });
+    },
+  );
 
   test('that never settles ends at the time-out', async () => {
-    const { surehook, transport, clock } = await running(200, { signer: { sign: () => new Promise<string>(() => {}) } });
+    const { surehook, transport, clock } = await running(200, {
+      signer: { sign: () => new Promise<string>(() => {}) },
+    });
     await hook(surehook);
     const published = await surehook.publish({ type: 'a.b', data: 0 });
     await clock.advance(15_200);
@@ -275,24 +324,42 @@ describe('a signer', () => {
 
 describe('a retry function', () => {
   test.each([
-    ['throws', () => { throw new Error('no'); }],
+    [
+      'throws',
+      () => {
+        throw new Error('no');
+      },
+    ],
     ['returns NaN', () => Number.NaN],
     ['returns a negative wait', () => -1],
     ['returns a string', () => '10'],
     ['returns null', () => null],
     ['returns a promise', () => Promise.resolve(10)],
     ['returns a promise that rejects', () => Promise.reject(new Error('no'))],
-    ['returns an object that throws when shown', () => ({ toString: () => { throw new Error('no'); } })],
-  ] as readonly (readonly [string, () => unknown])[])('that %s is reported, and the default policy decides', async (_, retry) => {
-    const { surehook, transport, clock, log } = await running(500, { retry: retry as RetryFunction });
-    await hook(surehook);
-    const published = await surehook.publish({ type: 'a.b', data: 0 });
-    await clock.advance(3 * HOUR);
-    expect(transport.requests).toHaveLength(5);
-    expect(await deliveryOf(surehook, published)).toMatchObject({ status: 'exhausted' });
-    expect(log.errors.length).toBeGreaterThan(0);
-    expect(log.errors.every((error) => error instanceof HostCodeError && error.part === 'retry policy')).toBe(true);
-  });
+    [
+      'returns an object that throws when shown',
+      () => ({
+        toString: () => {
+          throw new Error('no');
+        },
+      }),
+    ],
+    // engine defect: the rejection of a returned promise is nobody's.
+  ] as readonly (readonly [string, () => unknown])[])(
+    'that %s is reported, and the default policy decides',
+    async (_, retry) => {
+      const { surehook, transport, clock, log } = await running(500, { retry: retry as RetryFunction });
+      await hook(surehook);
+      const published = await surehook.publish({ type: 'a.b', data: 0 });
+      await clock.advance(3 * HOUR);
+      expect(transport.requests).toHaveLength(5);
+      expect(await deliveryOf(surehook, published)).toMatchObject({ status: 'exhausted' });
+      expect(log.errors.length).toBeGreaterThan(0);
+      expect(
+        log.errors.every((error) => error instanceof HostCodeError && error.part === 'retry policy'),
+      ).toBe(true);
+    },
+  );
 
   test('that is right is asked with the attempt, the type, the status, the error and the time elapsed', async () => {
     const asked: unknown[] = [];
@@ -320,7 +387,9 @@ describe('a retry function', () => {
     const ended = await surehook.publish({ type: 'a.b', data: 0 });
     await clock.advance(MINUTE);
     expect(await deliveryOf(surehook, ended)).toMatchObject({ reason: 'attempts-used-up', attempts: 1 });
-    const other = await running(500, { retry: (attempt) => (attempt === 2 ? 10.4 : Number.POSITIVE_INFINITY) });
+    const other = await running(500, {
+      retry: (attempt) => (attempt === 2 ? 10.4 : Number.POSITIVE_INFINITY),
+    });
     await hook(other.surehook);
     const waits = await other.surehook.publish({ type: 'a.b', data: 0 });
     await other.clock.advance(MINUTE);

@@ -1,8 +1,8 @@
 /** Lanes and slots: no webhook takes from another, however it behaves. */
 import { describe, expect, test } from 'vitest';
 import {
-  after,
   allDeliveries,
+  delayed,
   hook,
   type Log,
   MINUTE,
@@ -23,29 +23,33 @@ function latenesses(log: Log, to: string): number[] {
 }
 
 describe('endpoints that hang', () => {
-  test.each([5, 99, 1_000])('%i of them do not starve a proven one', async (count) => {
-    const { surehook, clock, log, transport } = await running((request) =>
-      request.url === url('good') ? after(5, 200) : 'hang',
-    );
-    for (let n = 0; n < count; n += 1) await hook(surehook, n, { events: ['bad'] });
-    await hook(surehook, 'good', { events: ['good'] });
-    await publishMany(surehook, 20, { type: 'good' });
-    await clock.advance(SECOND);
-    await surehook.publishMany(Array.from({ length: 5 }, (_, data) => ({ type: 'bad', data })));
-    await clock.advance(SECOND);
-    for (let n = 0; n < 400; n += 1) {
-      await surehook.publish({ type: 'good', data: n });
-      await clock.advance(100);
-    }
-    expect(transport.to(url('good'))).toHaveLength(420);
-    const late = latenesses(log, url('good')).slice(20);
-    expect(Math.max(...late)).toBeLessThanOrEqual(10);
-  }, 30_000);
+  test.each([5, 99, 1_000])(
+    '%i of them do not starve a proven one',
+    async (count) => {
+      const { surehook, clock, log, transport } = await running((request) =>
+        request.url === url('good') ? delayed(5, 200) : 'hang',
+      );
+      for (let n = 0; n < count; n += 1) await hook(surehook, n, { events: ['bad'] });
+      await hook(surehook, 'good', { events: ['good'] });
+      await publishMany(surehook, 20, { type: 'good' });
+      await clock.advance(SECOND);
+      await surehook.publishMany(Array.from({ length: 5 }, (_, data) => ({ type: 'bad', data })));
+      await clock.advance(SECOND);
+      for (let n = 0; n < 400; n += 1) {
+        await surehook.publish({ type: 'good', data: n });
+        await clock.advance(100);
+      }
+      expect(transport.to(url('good'))).toHaveLength(420);
+      const late = latenesses(log, url('good')).slice(20);
+      expect(Math.max(...late)).toBeLessThanOrEqual(10);
+    },
+    30_000,
+  );
 
   test('that were proven and all hang at once leave room for those that do not', async () => {
     let hang = false;
-    const { surehook, clock, log } = await running((request) =>
-      hang && request.url !== url('good') ? 'hang' : after(2, 200),
+    const { surehook, clock, log } = await running(
+      (request) => (hang && request.url !== url('good') ? 'hang' : delayed(2, 200)),
       { maxInFlight: 64 },
     );
     for (let n = 0; n < 20; n += 1) await hook(surehook, n, { events: ['bad'] });
@@ -67,7 +71,7 @@ describe('endpoints that hang', () => {
 
   test('and recover: what overflowed into its own queue comes back, in full, and the express queue is used again', async () => {
     let hang = true;
-    const { surehook, clock, repos, transport } = await running(() => (hang ? 'hang' : after(1, 200)));
+    const { surehook, clock, repos, transport } = await running(() => (hang ? 'hang' : delayed(1, 200)));
     const webhook = await hook(surehook);
     await publishMany(surehook, 500);
     await clock.advance(SECOND);
@@ -86,7 +90,9 @@ describe('endpoints that hang', () => {
 
 describe('a webhook with far too much to do', () => {
   test('5 000 events at a slow endpoint do not delay another’s, and all are delivered in the end', async () => {
-    const { surehook, clock, log } = await running((request) => after(request.url === url('slow') ? 400 : 2, 200));
+    const { surehook, clock, log } = await running((request) =>
+      delayed(request.url === url('slow') ? 400 : 2, 200),
+    );
     await hook(surehook, 'slow', { events: ['slow'] });
     await hook(surehook, 'good', { events: ['good'] });
     await publishMany(surehook, 10, { type: 'good' });
@@ -104,7 +110,7 @@ describe('a webhook with far too much to do', () => {
   }, 30_000);
 
   test('has no more turns than one with little: a fast one’s flood leaves the others their share', async () => {
-    const { surehook, clock, transport } = await running(after(10, 200), { maxInFlight: 8 });
+    const { surehook, clock, transport } = await running(delayed(10, 200), { maxInFlight: 8 });
     for (const name of ['flood', 'a', 'b', 'c']) await hook(surehook, name, { events: [name] });
     await publishMany(surehook, 400, { type: 'flood' });
     for (const name of ['a', 'b', 'c']) await publishMany(surehook, 20, { type: name });
@@ -118,7 +124,7 @@ describe('a webhook with far too much to do', () => {
 describe('a webhook that answers well but for one poisoned event', () => {
   test('is served at its full cap, and only the poisoned delivery waits', async () => {
     const { surehook, clock, transport, log } = await running((request) =>
-      after(10, request.text().includes('poison') ? 500 : 200),
+      delayed(10, request.text().includes('poison') ? 500 : 200),
     );
     await hook(surehook);
     await surehook.publish({ type: 'a.b', data: 'poison' });

@@ -3,16 +3,16 @@ import { describe, expect, test } from 'vitest';
 import { memoryRepos, retrySchedule } from '../../src/index.ts';
 import { manualClock, scriptedTransport } from '../../src/testing/index.ts';
 import {
-  after,
   allDeliveries,
   atMostOnce,
   attemptsOf,
   bench,
+  delayed,
   deliveryOf,
-  hook,
   HOUR,
-  made,
+  hook,
   MINUTE,
+  made,
   mortal,
   numberOf,
   publishMany,
@@ -162,8 +162,10 @@ describe('an outcome that comes late', () => {
 describe('two engines on one store', () => {
   test('share the work without duplicates', async () => {
     const { clock, repos } = bench();
-    const transports = [0, 1].map(() => scriptedTransport(after(20, 200), { clock }));
-    const both = transports.map((transport) => made({ clock, repos, transport, prefetch: 8, maxInFlight: 16 }));
+    const transports = [0, 1].map(() => scriptedTransport(delayed(20, 200), { clock }));
+    const both = transports.map((transport) =>
+      made({ clock, repos, transport, prefetch: 8, maxInFlight: 16 }),
+    );
     const host = both[0]?.surehook;
     if (host === undefined) throw new Error('none');
     for (let n = 0; n < 20; n += 1) await hook(host, n);
@@ -173,7 +175,9 @@ describe('two engines on one store', () => {
     const counts = transports.map(({ requests }) => requests.length);
     expect(counts[0]! + counts[1]!).toBe(1_000);
     expect(Math.min(...counts)).toBeGreaterThan(200);
-    const seen = transports.flatMap(({ requests }) => requests.map((r) => `${r.url} ${r.headers['webhook-id']}`));
+    const seen = transports.flatMap(({ requests }) =>
+      requests.map((r) => `${r.url} ${r.headers['webhook-id']}`),
+    );
     expect(new Set(seen).size).toBe(1_000);
     expect(tally(await allDeliveries(host), ({ status }) => status)).toEqual({ delivered: 1_000 });
   });
@@ -223,7 +227,7 @@ describe('two engines on one store', () => {
 
   test('what one changes about a webhook the other obeys: at once where the repo tells', async () => {
     const { clock, repos } = bench();
-    const transport = scriptedTransport(after(50, 200), { clock });
+    const transport = scriptedTransport(delayed(50, 200), { clock });
     const [manager, worker] = [0, 1].map(() => made({ clock, repos, transport, maxInFlightPerWebhook: 1 }));
     const webhook = await hook(manager!.surehook, 'old');
     await worker!.surehook.start();

@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { ConflictError, type Delivery, type Webhook } from '../../src/index.ts';
 import {
-  after,
   atMostOnce,
   bench,
+  delayed,
   hook,
   MINUTE,
   publishMany,
@@ -117,7 +117,7 @@ describe('listings', () => {
 });
 
 test('stats tell what is in flight, what is claimed, and what was done', async () => {
-  const { surehook, clock } = bench((request) => after(SECOND, request.url.includes('bad') ? 500 : 200));
+  const { surehook, clock } = bench((request) => delayed(SECOND, request.url.includes('bad') ? 500 : 200));
   expect(surehook.stats()).toEqual({
     running: false,
     inFlight: 0,

@@ -25,7 +25,9 @@ describe('fan-out', () => {
     ];
     await hook(surehook, 'foreign', { tenantId: 't2' });
     const { deliveries, filtered, duplicate } = await surehook.publish({ type: 'invoice.paid', data: 1 });
-    expect(deliveries.map(({ webhookId }) => webhookId).sort()).toEqual([exact.id, category.id, all.id].sort());
+    expect(deliveries.map(({ webhookId }) => webhookId).sort()).toEqual(
+      [exact.id, category.id, all.id].sort(),
+    );
     expect([filtered, duplicate]).toEqual([0, false]);
     expect(deliveries.some(({ webhookId }) => webhookId === other.id)).toBe(false);
     expect((await surehook.publish({ type: 'x', data: 1, tenantId: 't2' })).deliveries).toHaveLength(1);
@@ -36,10 +38,20 @@ describe('fan-out', () => {
     const { surehook, log } = bench();
     const rich = await hook(surehook, 'rich', { filter: { field: 'data.total', gte: 100 } });
     const eu = await hook(surehook, 'eu', {
-      filter: { all: [{ field: 'headers.x-region', prefix: 'eu-' }, { field: 'source', eq: 'shop' }] },
+      filter: {
+        all: [
+          { field: 'headers.x-region', prefix: 'eu-' },
+          { field: 'source', eq: 'shop' },
+        ],
+      },
     });
     const publish = async (total: number, region: string) =>
-      await surehook.publish({ type: 'a.b', data: { total }, headers: { 'X-Region': region }, source: 'shop' });
+      await surehook.publish({
+        type: 'a.b',
+        data: { total },
+        headers: { 'X-Region': region },
+        source: 'shop',
+      });
     expect((await publish(100, 'eu-1')).deliveries).toHaveLength(2);
     const first = await publish(99, 'eu-1');
     expect(first.deliveries.map(({ webhookId }) => webhookId)).toEqual([eu.id]);
@@ -86,7 +98,9 @@ describe('fan-out', () => {
     const error = await rejection(surehook.publish(body(1_001)));
     expect(error).toBeInstanceOf(PayloadTooLargeError);
     expect(error).toMatchObject({ bytes: 1_001, maxBytes: 1_000, code: 'payload-too-large' });
-    expect(await rejection(surehook.publish({ type: 'a.b', data: 'é'.repeat(500) }))).toBeInstanceOf(PayloadTooLargeError);
+    expect(await rejection(surehook.publish({ type: 'a.b', data: 'é'.repeat(500) }))).toBeInstanceOf(
+      PayloadTooLargeError,
+    );
     expect(await allDeliveries(surehook)).toHaveLength(1);
   });
 });
@@ -120,8 +134,12 @@ describe('idempotency', () => {
     const { surehook, transport } = await running();
     await hook(surehook);
     await surehook.publish({ id: 'order-1', type: 'a.b', data: 1 });
-    expect(await surehook.publish({ id: 'order-1', type: 'a.b', data: 1 })).toMatchObject({ duplicate: true });
-    expect(await rejection(surehook.publish({ id: 'order-1', type: 'a.b', data: 2 }))).toBeInstanceOf(ConflictError);
+    expect(await surehook.publish({ id: 'order-1', type: 'a.b', data: 1 })).toMatchObject({
+      duplicate: true,
+    });
+    expect(await rejection(surehook.publish({ id: 'order-1', type: 'a.b', data: 2 }))).toBeInstanceOf(
+      ConflictError,
+    );
     await surehook.idle();
     expect(transport.requests.map(({ headers }) => headers['webhook-id'])).toEqual(['order-1']);
   });
@@ -134,7 +152,9 @@ describe('publishMany', () => {
     const published = await surehook.publishMany(
       Array.from({ length: 200 }, (_, n) => ({ type: `t.${n % 3}`, data: n })),
     );
-    expect(published.map(({ event }) => event.type)).toEqual(Array.from({ length: 200 }, (_, n) => `t.${n % 3}`));
+    expect(published.map(({ event }) => event.type)).toEqual(
+      Array.from({ length: 200 }, (_, n) => `t.${n % 3}`),
+    );
     await surehook.idle();
     expect(transport.requests.map((request) => JSON.parse(request.text()).data)).toEqual(
       Array.from({ length: 200 }, (_, n) => n),
@@ -155,7 +175,10 @@ describe('publishMany', () => {
       expect(await rejection(surehook.publishMany([good, bad, good]))).toBeInstanceOf(error);
     }
     const key = { type: 'a.b', idempotencyKey: 'twice' };
-    const twice = [{ ...key, data: 1 }, { ...key, data: 2 }];
+    const twice = [
+      { ...key, data: 1 },
+      { ...key, data: 2 },
+    ];
     expect(await rejection(surehook.publishMany(twice))).toBeInstanceOf(ConflictError);
     expect(await allDeliveries(surehook)).toHaveLength(1);
     expect(log.of('event:published')).toHaveLength(1);
@@ -165,13 +188,23 @@ describe('publishMany', () => {
     const { surehook } = bench();
     await hook(surehook);
     const event = { type: 'a.b', data: 1, idempotencyKey: 'k' };
-    expect((await surehook.publishMany([event, event])).map(({ duplicate }) => duplicate)).toEqual([false, true]);
+    expect((await surehook.publishMany([event, event])).map(({ duplicate }) => duplicate)).toEqual([
+      false,
+      true,
+    ]);
     expect(await allDeliveries(surehook)).toHaveLength(1);
   });
 
   test('with a transaction that the repos cannot join it rejects with TypeError', async () => {
-    const { surehook } = bench();
-    expect(await rejection(surehook.publish({ type: 'a.b', data: 1 }, { tx: {} }))).toBeInstanceOf(TypeError);
+    const { surehook, clock } = bench();
+    let calls = 0;
+    const rejected = rejection(surehook.publish({ type: 'a.b', data: 1 }, { tx: {} })).finally(() => {
+      calls += 1;
+    });
+    await clock.advance(0);
+    // engine defect: misuse is tried again, after waits, before it is told.
+    expect(calls).toBe(1);
+    expect(await rejected).toBeInstanceOf(TypeError);
   });
 });
 
@@ -182,15 +215,14 @@ describe('what is told', () => {
     const start = new Date(clock.now());
     const published = await surehook.publish({ type: 'a.b', data: 0, source: 's' });
     await clock.advance(MINUTE);
-    expect(log.told.map(({ name }) => name)).toEqual([
+    expect(log.told.map(({ name }) => name).filter((name) => name !== 'webhook:status')).toEqual([
       'event:published',
       'delivery:attempted',
       'delivery:failed',
-      'webhook:status',
       'delivery:attempted',
       'delivery:delivered',
-      'webhook:status',
     ]);
+    expect(log.moves()).toEqual(['enabled>retrying', 'retrying>enabled']);
     const [id] = published.deliveries.map((one) => one.id);
     expect(log.of('event:published')[0]).toEqual({
       event: published.event,

@@ -2,15 +2,15 @@
 import { describe, expect, test } from 'vitest';
 import { scriptedTransport } from '../../src/testing/index.ts';
 import {
-  after,
   allDeliveries,
   attemptsOf,
   bench,
+  delayed,
   deliveryOf,
   HOUR,
   hook,
-  made,
   MINUTE,
+  made,
   numberOf,
   publishMany,
   running,
@@ -29,7 +29,9 @@ function watch(promise: Promise<unknown>): { readonly done: boolean } {
 
 describe('stop', () => {
   test('starts nothing new, lets what is in flight finish, and resolves when that is stored', async () => {
-    const { surehook, transport, clock } = await running(after(5 * SECOND, 200), { maxInFlightPerWebhook: 1 });
+    const { surehook, transport, clock } = await running(delayed(5 * SECOND, 200), {
+      maxInFlightPerWebhook: 1,
+    });
     await hook(surehook);
     const published = await publishMany(surehook, 3);
     await clock.advance(SECOND);
@@ -39,11 +41,9 @@ describe('stop', () => {
     await clock.advance(SECOND);
     expect(stopped.done).toBe(true);
     expect(transport.requests).toHaveLength(1);
-    expect(await Promise.all(published.map(async (one) => (await deliveryOf(surehook, one)).status))).toEqual([
-      'delivered',
-      'pending',
-      'pending',
-    ]);
+    expect(await Promise.all(published.map(async (one) => (await deliveryOf(surehook, one)).status))).toEqual(
+      ['delivered', 'pending', 'pending'],
+    );
     expect(clock.pending).toBe(0);
     expect(surehook.stats()).toMatchObject({ running: false, inFlight: 0, claimed: 0, delivered: 1 });
   });
@@ -88,7 +88,7 @@ describe('stop', () => {
   });
 
   test('twice, at once or one after the other, and before any start, is harmless', async () => {
-    const { surehook, clock } = bench(after(SECOND, 200));
+    const { surehook, clock } = bench(delayed(SECOND, 200));
     await surehook.stop();
     await surehook.start();
     await hook(surehook);
@@ -105,7 +105,7 @@ describe('stop', () => {
 
   test('a start while it is stopping is not forgotten: it runs again afterwards', async () => {
     // engine defect: start() returns at once while a stop is under way, and then nothing runs.
-    const { surehook, transport, clock } = await running(after(SECOND, 200));
+    const { surehook, transport, clock } = await running(delayed(SECOND, 200));
     await hook(surehook);
     await publishMany(surehook, 1);
     await clock.advance(10);
@@ -120,7 +120,7 @@ describe('stop', () => {
   });
 
   test('start twice makes one engine', async () => {
-    const { surehook, transport, clock } = bench(after(10, 200));
+    const { surehook, transport, clock } = bench(delayed(10, 200));
     await Promise.all([surehook.start(), surehook.start()]);
     await surehook.start();
     await hook(surehook);
@@ -141,7 +141,9 @@ describe('stop', () => {
     }
     await surehook.idle();
     await clock.advance(0);
-    expect(transport.requests.map(numberOf).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 10, 11, 12, 13, 14]);
+    expect(transport.requests.map(numberOf).sort((a, b) => a - b)).toEqual([
+      0, 1, 2, 3, 4, 10, 11, 12, 13, 14,
+    ]);
     expect(surehook.stats()).toMatchObject({ delivered: 10, attempted: 10 });
   });
 
@@ -184,7 +186,7 @@ describe('idle', () => {
   });
 
   test('waits for a request in flight, and not for a retry that waits for its time', async () => {
-    const { surehook, clock } = await running(after(SECOND, 500));
+    const { surehook, clock } = await running(delayed(SECOND, 500));
     await hook(surehook);
     const published = await surehook.publish({ type: 'a.b', data: 0 });
     const idle = watch(surehook.idle());
@@ -196,7 +198,9 @@ describe('idle', () => {
   });
 
   test('waits for an immediate retry', async () => {
-    const { surehook, transport } = await running([500, 200], { retry: { kind: 'schedule', delaysMs: [0, 0], jitter: 0 } });
+    const { surehook, transport } = await running([500, 200], {
+      retry: { kind: 'schedule', delaysMs: [0, 0], jitter: 0 },
+    });
     await hook(surehook);
     const published = await surehook.publish({ type: 'a.b', data: 0 });
     await surehook.idle();

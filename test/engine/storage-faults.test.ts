@@ -3,16 +3,16 @@ import { describe, expect, test } from 'vitest';
 import { type Repos, retrySchedule, StorageError, type SurehookOptions } from '../../src/index.ts';
 import type { ScriptedAnswer } from '../../src/testing/index.ts';
 import {
-  after,
   allDeliveries,
   attemptsOf,
   bench,
+  delayed,
   deliveryOf,
   HOUR,
   hook,
+  MINUTE,
   made,
   meddled,
-  MINUTE,
   publishMany,
   rejection,
   SECOND,
@@ -23,7 +23,10 @@ import {
 /** What happens to calls of the repos, by `port.method` (`*`: all of them). */
 type Fault = 'throw' | 'reject' | 'hang' | 'lost-answer' | 'rubbish';
 
-async function faulty(answer: ScriptedAnswer | ((n: number) => ScriptedAnswer) = 200, options: Partial<SurehookOptions> = {}) {
+async function faulty(
+  answer: ScriptedAnswer | ((n: number) => ScriptedAnswer) = 200,
+  options: Partial<SurehookOptions> = {},
+) {
   const faults = new Map<string, Fault>();
   const calls: string[] = [];
   const parts = bench(typeof answer === 'function' ? (_, n) => answer(n) : answer);
@@ -67,9 +70,9 @@ describe('while outcomes cannot be stored', () => {
       expect(transport.requests.length).toBeGreaterThan(0);
       faults.clear();
       await clock.advance(20 * SECOND);
-      expect(await Promise.all(published.map(async (one) => (await deliveryOf(surehook, one)).status))).toEqual(
-        Array(20).fill('delivered'),
-      );
+      expect(
+        await Promise.all(published.map(async (one) => (await deliveryOf(surehook, one)).status)),
+      ).toEqual(Array(20).fill('delivered'));
       expect(transport.requests).toHaveLength(20);
       expect(log.of('delivery:delivered')).toHaveLength(20);
       expect(surehook.stats().delivered).toBe(20);
@@ -84,7 +87,9 @@ describe('while outcomes cannot be stored', () => {
     await clock.advance(25 * SECOND);
     const at = log.told.filter(({ name }) => name === 'error').map((one) => one.at - start);
     expect(at).toEqual([0, 100, 300, 700, 1_500, 3_100, 6_300, 12_700, 22_700]);
-    expect(log.errors.every((error) => error instanceof StorageError && error.operation === 'events.settle')).toBe(true);
+    expect(
+      log.errors.every((error) => error instanceof StorageError && error.operation === 'events.settle'),
+    ).toBe(true);
     expect(log.errors[0]?.cause).toMatchObject({ message: 'the database is away' });
   });
 
@@ -127,22 +132,30 @@ describe('while one kind of call fails', () => {
     'state.save',
     'state.get',
     '*',
-  ])('%s: all is delivered once it answers again, without duplicates, and the host has heard of it', async (call) => {
-    for (const fault of ['throw', 'reject', 'hang'] as const) {
-      const { surehook, transport, clock, faults, log, webhook } = await faulty((n) => (n === 0 ? 500 : 200));
-      const published = await publishMany(surehook, 30);
-      faults.set(call, fault);
-      await clock.advance(12 * SECOND);
-      faults.clear();
-      await clock.advance(3 * MINUTE);
-      const statuses = await Promise.all(published.map(async (one) => (await deliveryOf(surehook, one)).status));
-      expect(tally(statuses, String)).toEqual({ delivered: 30 });
-      expect(transport.requests.length).toBeLessThanOrEqual(31);
-      expect(await stateOf(surehook, webhook)).toBe('enabled');
-      if (call === '*') expect(log.errors.length).toBeGreaterThan(0);
-      expect(log.errors.every((error) => error instanceof StorageError)).toBe(true);
-    }
-  });
+  ])(
+    '%s: all is delivered once it answers again, without duplicates, and the host has heard of it',
+    async (call) => {
+      for (const fault of ['throw', 'reject', 'hang'] as const) {
+        const { surehook, transport, clock, faults, log, webhook } = await faulty((n) =>
+          n === 0 ? 500 : 200,
+        );
+        const published = await publishMany(surehook, 30);
+        faults.set(call, fault);
+        await clock.advance(12 * SECOND);
+        faults.clear();
+        await clock.advance(3 * MINUTE);
+        const statuses = await Promise.all(
+          published.map(async (one) => (await deliveryOf(surehook, one)).status),
+        );
+        expect(tally(statuses, String)).toEqual({ delivered: 30 });
+        expect(transport.requests.length).toBeLessThanOrEqual(31);
+        // engine defect (webhooks.setStatus): a status that is assumed while it cannot be stored is forgotten with its cache entry.
+        expect(await stateOf(surehook, webhook)).toBe('enabled');
+        if (call === '*') expect(log.errors.length).toBeGreaterThan(0);
+        expect(log.errors.every((error) => error instanceof StorageError)).toBe(true);
+      }
+    },
+  );
 });
 
 describe('a lost acknowledgement', () => {
@@ -188,7 +201,10 @@ describe('a lost acknowledgement', () => {
     expect(transport.requests).toHaveLength(0);
     await clock.advance(3 * SECOND);
     expect(transport.requests).toHaveLength(1);
-    expect((await attemptsOf(surehook, published)).map(({ error }) => error?.kind)).toEqual(['lost', undefined]);
+    expect((await attemptsOf(surehook, published)).map(({ error }) => error?.kind)).toEqual([
+      'lost',
+      undefined,
+    ]);
   });
 
   test('of append: publish stores it once, and says what it would have said', async () => {
@@ -247,6 +263,7 @@ describe('publish', () => {
         });
         await clock.advance(10 * SECOND);
         const error = await publishing;
+        // engine defect (rubbish): the host gets a TypeError from the inside.
         expect(error).toBeInstanceOf(StorageError);
         expect(error).toMatchObject({ code: 'storage', operation: call });
         expect(at).toBeLessThanOrEqual(2_000);
@@ -314,7 +331,7 @@ describe('publish', () => {
 describe('stop', () => {
   test('ends within its deadline and a second while the store is away; what was not stored is told', async () => {
     for (const fault of ['reject', 'hang'] as const) {
-      const { surehook, clock, faults, log, transport } = await faulty(after(100, 200));
+      const { surehook, clock, faults, log, transport } = await faulty(delayed(100, 200));
       const published = await publishMany(surehook, 5);
       await clock.advance(50);
       faults.set('*', fault);
@@ -325,6 +342,7 @@ describe('stop', () => {
       });
       await clock.advance(1_500);
       expect(isStopped).toBe(true);
+      // engine defect (hang): the time-outs of storage calls are not cancelled by the end of the run.
       expect(clock.pending).toBe(0);
       expect(log.errors.at(-1)).toMatchObject({ operation: 'events.settle' });
       faults.clear();
@@ -385,7 +403,7 @@ describe('a repo that tells nothing of new work or changed webhooks', () => {
   });
 
   test('a webhook that another process disabled gets nothing after webhookCacheMs', async () => {
-    const parts = bench(after(100, 200));
+    const parts = bench(delayed(100, 200));
     const { clock, transport } = parts;
     const host = made({ clock, transport, repos: silent(parts) });
     const worker = made({ clock, transport, repos: silent(parts), maxInFlightPerWebhook: 1 });

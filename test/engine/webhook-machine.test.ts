@@ -2,11 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import { ConflictError, retrySchedule } from '../../src/index.ts';
 import {
-  after,
   allDeliveries,
   atMostOnce,
   attemptsOf,
   DAY,
+  delayed,
   deliveryOf,
   HOUR,
   hook,
@@ -58,7 +58,7 @@ describe('moved by attempts', () => {
 
   test('new events for a Retrying webhook wait behind what waits already', async () => {
     let answer: 200 | 500 = 500;
-    const { surehook, transport, clock } = await running(() => after(1, answer), {
+    const { surehook, transport, clock } = await running(() => delayed(1, answer), {
       retry: retrySchedule([0, 10_000, 10_000], { jitter: 0 }),
       backoff: { jitter: 0 },
     });
@@ -97,7 +97,7 @@ describe('moved by attempts', () => {
 
   test('a 410 disables it with the reason gone; the delivery is exhausted, what waits is held', async () => {
     const { surehook, transport, clock, log } = await running(
-      (request) => after(5, numberOf(request) === 0 ? 410 : 200),
+      (request) => delayed(5, numberOf(request) === 0 ? 410 : 200),
       { maxInFlightPerWebhook: 1 },
     );
     const webhook = await hook(surehook);
@@ -176,7 +176,11 @@ describe('moved by attempts', () => {
     expect(new Set(transport.requests.map(({ headers }) => headers['webhook-id']))).toEqual(
       new Set([published.event.id]),
     );
-    expect(transport.requests.every(({ headers, at }) => headers['webhook-timestamp'] === String(Math.floor(at / 1_000)))).toBe(true);
+    expect(
+      transport.requests.every(
+        ({ headers, at }) => headers['webhook-timestamp'] === String(Math.floor(at / 1_000)),
+      ),
+    ).toBe(true);
   });
 
   test('replays are let in a few at a time: replaysPerSecond, and not all at once', async () => {
@@ -203,7 +207,7 @@ describe('moved by attempts', () => {
 
 describe('from outside', () => {
   test('disable holds what waits and fans nothing out; enable continues, and the history is kept', async () => {
-    const { surehook, transport, clock } = await running(after(10, 200), { maxInFlightPerWebhook: 2 });
+    const { surehook, transport, clock } = await running(delayed(10, 200), { maxInFlightPerWebhook: 2 });
     const webhook = await hook(surehook);
     const published = await publishMany(surehook, 20);
     await clock.advance(25);
@@ -257,7 +261,7 @@ describe('from outside', () => {
   });
 
   test('deleted: what waits is exhausted, what is in flight is not sent again, the history stays', async () => {
-    const { surehook, transport, clock } = await running(after(10, 500), { maxInFlightPerWebhook: 2 });
+    const { surehook, transport, clock } = await running(delayed(10, 500), { maxInFlightPerWebhook: 2 });
     const webhook = await hook(surehook);
     const published = await publishMany(surehook, 10);
     await clock.advance(5);
@@ -284,7 +288,11 @@ describe('from outside', () => {
       headers: { 'x-a': '1' },
       retry: retrySchedule([0, 5_000], { jitter: 0 }),
     });
-    expect(patched).toMatchObject({ url: url('new'), headers: { 'x-a': '1' }, status: { state: 'retrying' } });
+    expect(patched).toMatchObject({
+      url: url('new'),
+      headers: { 'x-a': '1' },
+      status: { state: 'retrying' },
+    });
     await clock.advance(HOUR);
     expect(transport.requests.map((request) => request.url)).toEqual([url('old'), url('new')]);
     expect(transport.requests[1]?.headers['x-a']).toBe('1');

@@ -1,4 +1,4 @@
-/** Run as a process of its own: prints what of the global scope differs after the HTTP layer was loaded and used. */
+/** Run as a process of its own: prints what of the global scope differs after surehook was loaded and used. */
 import { type AddressInfo, createServer } from 'node:net';
 
 const scope = globalThis as unknown as Record<PropertyKey, unknown>;
@@ -25,8 +25,7 @@ const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 if (readsValues) await fetch(url);
 
 const before = snapshot(readsValues);
-const { httpTransport } = await import('../../src/http/undici-transport.ts');
-await import('../../src/http/signing.ts');
+const { httpTransport } = await import('../../src/index.ts');
 const transport = httpTransport({
   policy: { allowHttp: true, allowPrivateAddresses: true, ports: undefined },
 });

@@ -2,10 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { byUrl } from '../../src/testing/index.ts';
 import {
-  after,
   atMostOnce,
   bench,
   DAY,
+  delayed,
   deliveryOf,
   HOUR,
   hook,
@@ -25,7 +25,7 @@ const refused = { error: 'refused' } as const;
 
 describe('webhook changes', () => {
   test('21: once a new URL is stored, every request that starts goes to it', async () => {
-    const { surehook, transport, clock } = await running(after(3, 200));
+    const { surehook, transport, clock } = await running(delayed(3, 200));
     const webhook = await hook(surehook, 'first');
     for (let n = 0; n < 200; n += 1) {
       if (n === 100) await surehook.webhooks.update(webhook.id, { url: url('second') });
@@ -46,7 +46,7 @@ describe('webhook changes', () => {
   });
 
   test('22: disabled, nothing starts and nothing is lost; enabled, what was held goes on', async () => {
-    const { surehook, transport, clock } = await running(after(20, 200));
+    const { surehook, transport, clock } = await running(delayed(20, 200));
     const webhook = await hook(surehook);
     await publishMany(surehook, 200);
     await clock.advance(45);

@@ -3,12 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { InvalidEventError, type Repos, retrySchedule, StorageError } from '../../src/index.ts';
 import { byUrl, scriptedTransport } from '../../src/testing/index.ts';
 import {
-  after,
   allDeliveries,
   atMostOnce,
   attemptsOf,
   bench,
   DAY,
+  delayed,
   deliveryOf,
   HOUR,
   hook,
@@ -301,7 +301,7 @@ describe('W4: nothing is lost silently', () => {
 });
 
 describe('W5: at-most-once across restarts', () => {
-  test.each(['hang', 500, refused, after(10, 200)] as const)(
+  test.each(['hang', 500, refused, delayed(10, 200)] as const)(
     'answered by %j and killed, it is not sent again by any later process',
     async (answer) => {
       const { clock, repos } = bench();
@@ -328,7 +328,7 @@ describe('W5: at-most-once across restarts', () => {
 
 describe('W6: stopping is graceful', () => {
   test('a request in flight finishes and counts; after a restart it is not made again', async () => {
-    const { surehook, transport, clock } = await running(after(5 * SECOND, 200));
+    const { surehook, transport, clock } = await running(delayed(5 * SECOND, 200));
     await hook(surehook);
     const published = await surehook.publish({ type: 'a.b', data: 0 });
     await clock.advance(SECOND);
@@ -485,7 +485,7 @@ describe('W9: a crash loop', () => {
 
 describe('W11: order', () => {
   test('with one request at a time, first attempts are in publish order', async () => {
-    const { surehook, transport, clock } = await running(after(1, 200));
+    const { surehook, transport, clock } = await running(delayed(1, 200));
     await hook(surehook, 0, { maxInFlight: 1 });
     await publishMany(surehook, 300);
     await clock.advance(SECOND);
@@ -494,7 +494,7 @@ describe('W11: order', () => {
 
   test('after a failure the others go on in publish order, and the failed one when it is due', async () => {
     const { surehook, transport, clock } = await running(
-      (request, n) => (n === 3 && numberOf(request) === 3 ? 500 : after(1, 200)),
+      (request, n) => (n === 3 && numberOf(request) === 3 ? 500 : delayed(1, 200)),
       { retry: retrySchedule([0, 20], { jitter: 0 }), backoff: { baseMs: 10, jitter: 0 } },
     );
     await hook(surehook, 0, { maxInFlight: 1 });

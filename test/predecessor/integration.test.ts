@@ -48,7 +48,10 @@ const options: Partial<SurehookOptions> = {
 
 test('37: all events are delivered eventually, whatever the endpoints and the processes do', async () => {
   const random = seededRandom(37);
-  const server = new FlakyServer(() => ({ status: random.next() < 0.6 ? 200 : 404, afterMs: random.next() * 5 }));
+  const server = new FlakyServer(() => ({
+    status: random.next() < 0.6 ? 200 : 404,
+    afterMs: random.next() * 5,
+  }));
   await server.up();
   const repos = memoryRepos();
   const host = createSurehook({ repos, ...options });
@@ -152,7 +155,9 @@ function checkAtMostOnce(deliveries: readonly Delivery[], all: readonly Receipt[
   expect(delivered.length).toBeGreaterThan(EVENTS / 5);
   const others = ours.filter(({ status }) => status !== 'delivered');
   const reasons = Object.keys(tally(others, ({ status, reason }) => `${status} ${reason}`));
-  expect(['exhausted at-most-once-failed', 'exhausted outcome-unknown']).toEqual(expect.arrayContaining(reasons));
+  expect(['exhausted at-most-once-failed', 'exhausted outcome-unknown']).toEqual(
+    expect.arrayContaining(reasons),
+  );
 }
 
 async function checkAtLeastOnce(
@@ -212,7 +217,11 @@ async function timeOf(server: FlakyServer, webhooks: number): Promise<{ ms: numb
   return { surehook, ms: await timeToReceive(server, 1_000, () => surehook.start()) };
 }
 
-async function timeToReceive(server: FlakyServer, count: number, begin: () => Promise<unknown>): Promise<number> {
+async function timeToReceive(
+  server: FlakyServer,
+  count: number,
+  begin: () => Promise<unknown>,
+): Promise<number> {
   server.receipts.length = 0;
   const start = performance.now();
   await begin();

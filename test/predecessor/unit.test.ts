@@ -3,12 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { ForbiddenEndpointError, httpTransport, InvalidInputError, NotFoundError } from '../../src/index.ts';
 import { byUrl } from '../../src/testing/index.ts';
 import {
-  after,
   allDeliveries,
   atMostOnce,
   attemptsOf,
   bench,
   DAY,
+  delayed,
   deliveryOf,
   HOUR,
   hook,
@@ -63,7 +63,7 @@ describe('at-most-once', () => {
   });
 
   test('3: the delivery goes pending, delivering, delivered, in this order', async () => {
-    const { surehook, clock } = bench(after(50, 200));
+    const { surehook, clock } = bench(delayed(50, 200));
     await hook(surehook, 0, atMostOnce);
     const published = await surehook.publish({ type: 'a.b', data: 0 });
     const seen = [(await deliveryOf(surehook, published)).status];
@@ -199,10 +199,10 @@ describe('at-most-once', () => {
   });
 
   test('12: 258 events to an endpoint that takes a minute each: none is dropped, no error, the cap holds', async () => {
-    const { surehook, transport, clock, log } = await running(
-      after(MINUTE, 200),
-      { timeoutMs: 90_000, leaseMs: 200_000 },
-    );
+    const { surehook, transport, clock, log } = await running(delayed(MINUTE, 200), {
+      timeoutMs: 90_000,
+      leaseMs: 200_000,
+    });
     await hook(surehook, 0, atMostOnce);
     await publishMany(surehook, 258);
     await clock.advance(30 * MINUTE);
