@@ -10,7 +10,6 @@ import type { RetryQueueParts } from './retry-queue/parts.ts';
 import { ReplayPacer } from './retry-queue/replay-pacer.ts';
 import { RetryQueues } from './retry-queue/retry-queues.ts';
 import { Run } from './runtime/run.ts';
-import type { Storage } from './runtime/storage.ts';
 import { WebhookCache } from './runtime/webhook-cache.ts';
 import { WebhookStatuses } from './runtime/webhook-statuses.ts';
 import { version } from './version.ts';
@@ -21,7 +20,6 @@ const STOP_GRACE_MS = 900;
 /** What an engine is made of. */
 export interface EngineParts {
   readonly settings: Settings;
-  readonly storage: Storage;
   readonly reporter: Reporter;
 }
 
@@ -37,12 +35,15 @@ export class Engine {
   readonly #closeTransport: () => Promise<void>;
   readonly #unsubscribe: (() => void)[] = [];
   #waiters: { readonly isMet: () => boolean; readonly resolve: () => void }[] = [];
-  #stopped: Promise<void> | undefined;
 
   constructor(parts: EngineParts) {
     const { settings } = parts;
     const { repos } = settings;
-    const run = new Run({ ...parts, clock: settings.clock });
+    const run = new Run({
+      reporter: parts.reporter,
+      clock: settings.clock,
+      storageTimeoutMs: settings.storageTimeoutMs,
+    });
     const changed = (): void => this.#checkWaiters();
     this.#parts = parts;
     this.#run = run;
@@ -78,7 +79,7 @@ export class Engine {
   start(): void {
     this.#listen();
     this.#queues.start();
-    this.#replays.wake();
+    this.#replays.start();
     this.#dispatcher.wake();
   }
 
@@ -98,12 +99,6 @@ export class Engine {
       this.#waiters.push({ isMet: () => this.#isIdle() || this.#run.ended, resolve: done });
       this.#checkWaiters();
     });
-  }
-
-  /** Ends it: see `Surehook.stop`. Later calls wait for the first one. */
-  async stop(deadlineMs: number): Promise<void> {
-    this.#stopped ??= this.#stop(deadlineMs);
-    await this.#stopped;
   }
 
   /** Deliveries were stored by this process. */
@@ -177,7 +172,8 @@ export class Engine {
 
   // ------------------------------------------------------------------------------------------ stopping
 
-  async #stop(deadlineMs: number): Promise<void> {
+  /** Ends it, once: see `Surehook.stop`. */
+  async stop(deadlineMs: number): Promise<void> {
     const run = this.#run;
     run.accepting = false;
     for (const unsubscribe of this.#unsubscribe) unsubscribe();

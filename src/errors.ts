@@ -138,8 +138,16 @@ export function quote(value: unknown): string {
     case 'function':
       return '[function]';
     case 'object':
-      if (value === null) return 'null';
-      return Array.isArray(value) ? `[array of ${value.length}]` : '[object]';
+      return value === null ? 'null' : quoteObject(value);
+  }
+}
+
+function quoteObject(value: object): string {
+  try {
+    return Array.isArray(value) ? `[array of ${value.length}]` : '[object]';
+  } catch {
+    // A proxy that was revoked, or one whose traps throw.
+    return '[object]';
   }
 }
 

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'eventemitter3';
-import { HostCodeError, type SurehookError } from './errors.ts';
+import { HostCodeError, quote, type SurehookError } from './errors.ts';
 import type { Attempt, Delivery, PublicWebhookStatus, PublishedEvent } from './views.ts';
 
 /** Everything surehook reports, by name. Delivery events come after the outcome they tell of has been stored. */
@@ -45,11 +45,17 @@ export interface SurehookListeners {
   off<K extends keyof SurehookEvents>(event: K, listener?: (...args: SurehookEvents[K]) => void): this;
 }
 
+/** What the emitter calls in place of a host's listener. */
+interface Guarded {
+  readonly listener: unknown;
+  readonly call: (...args: unknown[]) => void;
+}
+
 /** Tells listeners what happened; a throwing listener never reaches the caller. */
 export class Reporter {
-  // eventemitter3 knows nothing of rejected promises of async listeners; those are caught at registration.
-  readonly #emitter = new EventEmitter<SurehookEvents>();
-  readonly #wrapped = new Map<keyof SurehookEvents, Map<unknown, (...args: never[]) => void>>();
+  // Typed here rather than by the emitter, whose types do not take a generic event name.
+  readonly #emitter = new EventEmitter();
+  readonly #guarded = new Map<keyof SurehookEvents, Guarded[]>();
 
   /** Whether anyone listens: building a report for nobody is waste on the hot path. */
   wants(event: keyof SurehookEvents): boolean {
@@ -57,46 +63,37 @@ export class Reporter {
   }
 
   emit<K extends keyof SurehookEvents>(event: K, ...args: SurehookEvents[K]): void {
-    // The emitter's own typing of tuples by a generic key is not assignable from here; the map above is what checks callers.
-    (this.#emitter.emit as (event: K, ...args: SurehookEvents[K]) => boolean).call(
-      this.#emitter,
-      event,
-      ...args,
-    );
+    this.#emitter.emit(event, ...args);
   }
 
+  /** Throws `TypeError` when the listener is no function. */
   add<K extends keyof SurehookEvents>(
     event: K,
     listener: (...args: SurehookEvents[K]) => void,
     once: boolean,
   ): void {
-    if (typeof listener !== 'function')
-      throw new TypeError(`Expected the listener of ${event} to be a function`);
-    const guarded = (...args: SurehookEvents[K]): void => {
-      if (once) this.remove(event, listener);
-      this.#call(event, () => listener(...args));
+    if (typeof listener !== 'function') {
+      throw new TypeError(`The listener of ${event} must be a function, not ${quote(listener)}`);
+    }
+    const call = (...args: unknown[]): void => {
+      if (once) this.#forget(event, (guarded) => guarded.call === call);
+      this.#call(event, () => listener(...(args as SurehookEvents[K])));
     };
-    const ofEvent = this.#wrapped.get(event) ?? new Map();
-    this.#wrapped.set(event, ofEvent);
-    if (ofEvent.has(listener)) return;
-    ofEvent.set(listener, guarded);
-    (this.#emitter.on as (event: K, listener: (...args: SurehookEvents[K]) => void) => unknown).call(
-      this.#emitter,
-      event,
-      guarded,
-    );
+    this.#guarded.set(event, [...(this.#guarded.get(event) ?? []), { listener, call }]);
+    this.#emitter.on(event, call);
   }
 
   remove<K extends keyof SurehookEvents>(event: K, listener?: (...args: SurehookEvents[K]) => void): void {
-    if (listener === undefined) {
-      this.#wrapped.delete(event);
-      this.#emitter.removeAllListeners(event);
-      return;
-    }
-    const guarded = this.#wrapped.get(event)?.get(listener);
-    this.#wrapped.get(event)?.delete(listener);
-    if (guarded !== undefined)
-      (this.#emitter.off as (event: K, listener: unknown) => unknown).call(this.#emitter, event, guarded);
+    this.#forget(event, (guarded) => listener === undefined || guarded.listener === listener);
+  }
+
+  #forget(event: keyof SurehookEvents, isMeant: (guarded: Guarded) => boolean): void {
+    const known = this.#guarded.get(event) ?? [];
+    this.#guarded.set(
+      event,
+      known.filter((guarded) => !isMeant(guarded)),
+    );
+    for (const { call } of known.filter(isMeant)) this.#emitter.off(event, call);
   }
 
   /** A listener may be async: its rejection is reported like a throw. */

@@ -325,8 +325,8 @@ export interface StateRepo {
 /** A queue that should be open from `nextAt` on. */
 export interface QueueOpening {
   readonly webhookId: string;
-  /** 0, or 1 when an attempt outside the queue failed. */
-  readonly failures: 0 | 1;
+  /** Consecutive failures, when an attempt outside the queue failed; else 0. */
+  readonly failures: number;
   readonly nextAt: number;
 }
 

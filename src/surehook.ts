@@ -98,9 +98,9 @@ class RealSurehook implements Surehook {
   readonly deliveries: DeliveryAdmin;
   readonly #settings: Settings;
   readonly #reporter = new Reporter();
-  readonly #storage: Storage;
   readonly #publisher: Publisher;
   #engine: Engine | undefined;
+  #stopping: Promise<void> | undefined;
   /** Counters of engines that were stopped. */
   #past: Omit<Stats, 'running'> = noWork;
 
@@ -115,7 +115,6 @@ class RealSurehook implements Surehook {
       isApart: (webhookId) => this.#engine?.isApart(webhookId) ?? false,
       stored: (deliveries) => this.#engine?.published(deliveries),
     });
-    this.#storage = storage;
     this.#publisher = publisher;
     this.webhooks = new Webhooks({
       settings,
@@ -132,8 +131,10 @@ class RealSurehook implements Surehook {
   }
 
   async start(): Promise<void> {
+    // A stop that is under way comes first: what it stops is started again after it.
+    await this.#stopping;
     if (this.#engine !== undefined) return;
-    this.#engine = new Engine({ settings: this.#settings, storage: this.#storage, reporter: this.#reporter });
+    this.#engine = new Engine({ settings: this.#settings, reporter: this.#reporter });
     this.#engine.start();
   }
 
@@ -146,10 +147,15 @@ class RealSurehook implements Surehook {
     const checked = numberIn('deadlineMs', deadlineMs, { min: 0, max: LONGEST_STOP_MS, refuse: misuse });
     const engine = this.#engine;
     if (engine === undefined) return;
-    await engine.stop(checked);
-    if (this.#engine !== engine) return;
+    this.#stopping ??= this.#end(engine, checked);
+    await this.#stopping;
+  }
+
+  async #end(engine: Engine, deadlineMs: number): Promise<void> {
+    await engine.stop(deadlineMs);
     this.#past = this.#counted();
     this.#engine = undefined;
+    this.#stopping = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -17,7 +17,7 @@ const ARCHITECTURE: Architecture = {
     ['runtime'],
     ['publish', 'dispatcher'],
     ['retry-queue'],
-    ['admin'],
+    ['admin', 'engine'],
     ['surehook'],
     ['index'],
     ['testing'],
@@ -39,7 +39,7 @@ const ARCHITECTURE: Architecture = {
     'node:util/types': '*',
   },
   exceptions: {
-    'clock.ts': ['Date.now', 'setTimeout', 'clearTimeout'],
+    'clock.ts': ['Date.now', 'setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'],
     'random.ts': ['Math.random', 'node:crypto#randomFillSync'],
     'http/connector.ts': ['node:net#connect', 'node:tls#connect'],
     'http/origin.ts': ['undici/lib/dispatcher/client.js'],

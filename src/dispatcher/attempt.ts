@@ -7,6 +7,7 @@ import { parseRetryAfter } from '../http/retry-after.ts';
 import type { Signer } from '../http/signing.ts';
 import { type Transport, TransportError, type TransportResponse } from '../http/transport.ts';
 import type { Run } from '../runtime/run.ts';
+import { readResponse } from './read-response.ts';
 import { RequestHandle } from './request-handle.ts';
 import { storedText } from './stored-text.ts';
 import type { Template } from './template.ts';
@@ -138,27 +139,29 @@ export class AttemptInProgress {
 
   #answered(response: TransportResponse): void {
     if (this.#isDone) return;
-    try {
-      this.#finish(...this.#read(response));
-    } catch {
+    const received = readResponse(response);
+    if (received === undefined) {
       this.#noAnswer('invalid-response', 'the transport gave no usable response');
+      return;
     }
-  }
-
-  #read({ status, headers, body }: TransportResponse): [Answer, Received] {
-    if (!Number.isInteger(status) || status < 100 || status > 999) throw new RangeError('no status');
-    const retryAfter = headers['retry-after'];
-    const retryAfterMs =
-      retryAfter === undefined ? undefined : parseRetryAfter(retryAfter, this.#parts.run.now());
     const { event, template } = this.#input;
     const hidden = template.hidden(event, this.#signature);
-    const responseHeaders: Record<string, string> = {};
-    for (const name in headers) responseHeaders[name] = maskParts(headers[name] ?? '', hidden);
-    const responseBody = maskParts(storedText(body, this.#parts.storedResponseBytes), hidden);
-    return [
+    const { status, headers, body } = received;
+    const retryAfterMs =
+      headers['retry-after'] === undefined ? undefined : this.#retryAfter(headers['retry-after']);
+    for (const name in headers) headers[name] = maskParts(headers[name] ?? '', hidden);
+    this.#finish(
       retryAfterMs === undefined ? { kind: 'response', status } : { kind: 'response', status, retryAfterMs },
-      { httpStatus: status, responseBody, responseHeaders },
-    ];
+      {
+        httpStatus: status,
+        responseBody: maskParts(storedText(body, this.#parts.storedResponseBytes), hidden),
+        responseHeaders: headers,
+      },
+    );
+  }
+
+  #retryAfter(value: string): number | undefined {
+    return parseRetryAfter(value, this.#parts.run.now());
   }
 
   #failed(error: unknown): void {

@@ -1,5 +1,6 @@
 import type { SettledState } from '../domain/delivery.ts';
 import type { SettleResult } from '../repos.ts';
+import { wasStored } from './settler.ts';
 
 /** What this process has done since it started: the counting half of `stats()`. */
 export class Counters {
@@ -15,7 +16,7 @@ export class Counters {
   count(next: SettledState, attempted: boolean, result: SettleResult): void {
     if (attempted) this.attempted += 1;
     if (result === 'late') this.late += 1;
-    if (result !== 'applied') return;
+    if (!wasStored(result)) return;
     if (next.status === 'delivered') this.delivered += 1;
     else if (next.status === 'exhausted') this.exhausted += 1;
     else if (attempted) this.failed += 1;

@@ -8,7 +8,7 @@ import { ExpressFeed } from './express-feed.ts';
 import { Landings } from './landings.ts';
 import type { Claim, Flight, Lane } from './lane.ts';
 import { Lanes } from './lanes.ts';
-import { type Ending, Settler } from './settler.ts';
+import { type Ending, Settler, wasStored } from './settler.ts';
 import { Slots, slowMs } from './slots.ts';
 import { triage } from './triage.ts';
 
@@ -308,6 +308,11 @@ export class Dispatcher {
     this.#pump();
   }
 
+  #mayBeRetrying(lane: Lane): boolean {
+    const webhook = this.#parts.cache.peek(lane.webhookId);
+    return webhook === undefined || webhook?.status.state === 'retrying';
+  }
+
   #giveBack(lane: Lane, claim: Claim, queue: Queue): void {
     this.#end({ claim, lane, next: { status: 'waiting', dueAt: claim.delivery.dueAt, queue } });
   }
@@ -320,9 +325,13 @@ export class Dispatcher {
   #settled({ lane, next, claim, attempt }: Ending, result: SettleResult): void {
     const { hooks, changed } = this.#parts;
     lane.unsettled -= 1;
-    if (result === 'applied' && next.status === 'waiting') {
+    if (wasStored(result) && next.status === 'waiting') {
       if (next.queue === 'own') hooks.joined(lane, next.dueAt);
       else if (claim.delivery.queue === 'express') this.#feed.wake();
+    }
+    if (attempt !== undefined && next.status === 'exhausted' && this.#mayBeRetrying(lane)) {
+      // Nothing of it waits, but somebody has to find the queue empty for the webhook to be Enabled again.
+      hooks.joined(lane, this.#parts.run.now());
     }
     this.counters.count(next, attempt !== undefined, result);
     hooks.changed(lane);

@@ -1,7 +1,7 @@
 import type { AttemptErrorKind } from '../domain/delivery.ts';
 import type { Answer } from '../domain/outcome.ts';
 import { defaultRetry, delayBefore, maxRetryDelayMs, type RetryPolicy } from '../domain/retry-policy.ts';
-import { HostCodeError } from '../errors.ts';
+import { HostCodeError, quote } from '../errors.ts';
 import type { Random } from '../random.ts';
 import type { Run } from '../runtime/run.ts';
 import type { Claim } from './lane.ts';
@@ -21,10 +21,12 @@ export function nextDelay(failed: FailedAttempt, run: Run, random: Random): numb
   const attempt = failed.claim.delivery.tries + 2;
   if (typeof failed.policy !== 'function') return delayBefore(failed.policy, attempt, random);
   try {
-    const delayMs = failed.policy(attempt, contextOf(failed, run.now()));
+    const delayMs: unknown = failed.policy(attempt, contextOf(failed, run.now()));
+    // An async function is a mistake; its rejection must not end the process as one that nobody handles.
+    if (delayMs instanceof Promise) delayMs.catch(() => {});
     if (delayMs === undefined) return undefined;
     if (typeof delayMs === 'number' && delayMs >= 0) return Math.min(Math.round(delayMs), maxRetryDelayMs);
-    throw new RangeError(`a retry policy must return a delay in ms or undefined, not ${String(delayMs)}`);
+    throw new RangeError(`a retry policy must return a delay in ms or undefined, not ${quote(delayMs)}`);
   } catch (cause) {
     run.reporter.emit('error', new HostCodeError('retry policy', { cause }));
     return delayBefore(defaultRetry, attempt, random);

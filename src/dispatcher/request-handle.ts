@@ -26,15 +26,25 @@ export class RequestHandle implements TransportRequest {
   }
 
   onAbort(listener: () => void): void {
-    if (this.#aborted) listener();
+    if (this.#aborted) callSafely(listener);
     else this.#listeners.push(listener);
   }
 
   abort(): void {
     if (this.#aborted) return;
     this.#aborted = true;
+    // Listeners of `signal` that throw are reported by the platform itself; those of a transport of the host's must not end up here.
     this.#controller?.abort();
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners) callSafely(listener);
     this.#listeners = [];
+  }
+}
+
+/** The engine does not depend on what a transport does when it is told to end; it ends the attempt by itself. */
+function callSafely(listener: () => void): void {
+  try {
+    listener();
+  } catch {
+    // The attempt is recorded as timed out or aborted whatever the transport does.
   }
 }

@@ -13,6 +13,11 @@ export interface Ending {
   readonly next: SettledState;
 }
 
+/** Whether the outcome is what the store holds now: stored by this call, or by an earlier one whose acknowledgement was lost. */
+export function wasStored(result: SettleResult): boolean {
+  return result === 'applied' || result === 'repeated';
+}
+
 /**
  * Stores how claims ended, in batches, and then tells listeners. What could not be stored is kept and tried again: a
  * store that is away for a while causes no duplicates unless its leases run out.

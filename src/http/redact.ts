@@ -87,6 +87,9 @@ function maskExact(text: string, part: string): string {
   const head = part.slice(0, MIN_SECRET_LENGTH);
   if (!text.includes(head)) return text;
   const masked = text.replaceAll(part, MASK);
-  const cut = masked.lastIndexOf(head);
-  return cut >= 0 && part.startsWith(masked.slice(cut)) ? masked.slice(0, cut) + MASK : masked;
+  // A beginning of the secret that the end of the text cuts short; its head may recur within it.
+  for (let cut = masked.indexOf(head); cut >= 0; cut = masked.indexOf(head, cut + 1)) {
+    if (part.startsWith(masked.slice(cut))) return masked.slice(0, cut) + MASK;
+  }
+  return masked;
 }

@@ -1,3 +1,4 @@
+import { misuse, plainObject } from '../domain/check.ts';
 import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { EventRecord } from '../domain/event.ts';
 import { matchesAny } from '../domain/event-pattern.ts';
@@ -57,13 +58,14 @@ export class Publisher {
   /** All of them or none: rejects with the first error, and then nothing was stored. */
   async publish(inputs: readonly unknown[], options: PublishOptions): Promise<Published[]> {
     const { settings } = this.#parts;
+    const { tx } = plainObject('options', options, { keys: ['tx'] as const, path: '', refuse: misuse });
     const context = { ...settings, now: settings.clock.now() };
     // All inputs are read before the first await: what the host changes afterwards has no effect.
     const parsed = inputs.map((input) => parseEvent(input, context));
     if (parsed.length === 0) return [];
     const subscribers = await this.#subscribers(parsed);
     const drafts = parsed.map((one) => this.#draft(one, subscribers(one.event), context.now));
-    return await this.#store(drafts, { ...options, now: context.now });
+    return await this.#store(drafts, tx === undefined ? { now: context.now } : { now: context.now, tx });
   }
 
   /** Stores an event for one webhook, whatever that is subscribed to. */
@@ -80,10 +82,13 @@ export class Publisher {
   async #store(drafts: readonly Draft[], options: { now: number; tx?: unknown }): Promise<Published[]> {
     const { settings, storage, stored } = this.#parts;
     const { events } = settings.repos;
-    const results = await storage.once('events.append', () => events.append(drafts, options));
-    const isNew = results.filter(({ duplicate }) => !duplicate);
+    const results = await storage.once('events.append', async () =>
+      answered(await events.append(drafts, options), drafts.length),
+    );
+    const own = results.map((result, index) => asOwn(result, drafts[index]));
+    const isNew = own.filter(({ duplicate }) => !duplicate);
     if (options.tx === undefined) stored(isNew.flatMap(({ deliveries }) => deliveries));
-    return results.map((result, index) => this.#report(result, drafts[index]));
+    return own.map((result, index) => this.#report(result, drafts[index]));
   }
 
   #report(result: AppendResult, draft: Draft | undefined): Published {
@@ -110,8 +115,8 @@ export class Publisher {
     for (const { event } of parsed) {
       const key = keyOf(event);
       if (found.has(key)) continue;
-      const webhooks = await storage.once('webhooks.subscribers', () =>
-        settings.repos.webhooks.subscribers(event.tenantId, event.type),
+      const webhooks = await storage.once('webhooks.subscribers', async () =>
+        answered(await settings.repos.webhooks.subscribers(event.tenantId, event.type)),
       );
       found.set(
         key,
@@ -155,6 +160,27 @@ export class Publisher {
       createdAt: now,
     };
   }
+}
+
+/**
+ * An append whose acknowledgement was lost is repeated, and finds what it stored itself: that is no duplicate. Delivery ids are of chance; an
+ * event without deliveries is told by its instant.
+ */
+function asOwn(result: AppendResult, draft: Draft | undefined): AppendResult {
+  if (!result.duplicate || draft === undefined) return result;
+  const { event, deliveries } = draft;
+  const isOwn =
+    result.event.id === event.id &&
+    result.event.createdAt === event.createdAt &&
+    result.deliveries.length === deliveries.length &&
+    result.deliveries.every(({ id }) => deliveries.some((delivery) => delivery.id === id));
+  return isOwn ? { ...result, duplicate: false } : result;
+}
+
+/** A repo that breaks its contract is a fault of storage, not of the host. */
+function answered<T>(rows: readonly T[], length?: number): readonly T[] {
+  if (Array.isArray(rows) && (length === undefined || rows.length === length)) return rows;
+  throw new Error('the repo broke its contract: it did not answer with the rows that were asked for');
 }
 
 /** A disabled webhook gets nothing new; the tenant is looked at again, whatever the repo answered. */

@@ -1,6 +1,7 @@
 import type { RetryQueueParts } from './parts.ts';
 
 const TICK_MS = 100;
+const POLLS_PER_LOOK = 8;
 
 /** Lets replays into the queues a few at a time, so that a bulk replay does not disturb live traffic. */
 export class ReplayPacer {
@@ -14,6 +15,13 @@ export class ReplayPacer {
 
   get isBusy(): boolean {
     return this.#isPacing;
+  }
+
+  /** Looks for replays now and from time to time: another process may have marked some without this one being told. */
+  start(): void {
+    const { run, settings } = this.#parts;
+    this.wake();
+    run.schedule(settings.pollMs * POLLS_PER_LOOK, () => this.start());
   }
 
   /** Replays may wait. */

@@ -146,7 +146,7 @@ export class RetryQueues implements QueueHooks {
     const holding = this.#holdings.get(lane.webhookId);
     if (holding !== undefined) holding.stir(dueAt);
     else if (lane.failures > 0) {
-      this.#opener.add({ webhookId: lane.webhookId, failures: 1, nextAt: lane.pausedUntil });
+      this.#opener.add({ webhookId: lane.webhookId, failures: lane.failures, nextAt: lane.pausedUntil });
     } else this.#opener.add({ webhookId: lane.webhookId, failures: 0, nextAt: dueAt });
   }
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { messageOf, StorageError, SurehookError } from '../errors.ts';
 import type { Reporter } from '../events.ts';
-import type { Storage } from './storage.ts';
+import { Storage } from './storage.ts';
 
 /** Steps of the back-off of a call that must succeed sometime. */
 const FIRST_STEP_MS = 100;
@@ -10,15 +10,16 @@ const LONGEST_STEP_MS = 10_000;
 /** What a run is made of. */
 export interface RunParts {
   readonly clock: Clock;
-  readonly storage: Storage;
   readonly reporter: Reporter;
+  /** A repo call that has not settled after this counts as failed, ms. */
+  readonly storageTimeoutMs: number;
 }
 
 /**
  * One life of the engine, from `start()` to the end of `stop()`. Every timer of the engine is set through it, so that none
  * survives it, and everything that waits in it is woken when it ends.
  */
-export class Run {
+export class Run implements Clock {
   readonly clock: Clock;
   readonly storage: Storage;
   readonly reporter: Reporter;
@@ -31,7 +32,8 @@ export class Run {
 
   constructor(parts: RunParts) {
     this.clock = parts.clock;
-    this.storage = parts.storage;
+    // By this run's own timers: no call holds the process up once the run has ended.
+    this.storage = new Storage({ clock: this, timeoutMs: parts.storageTimeoutMs });
     this.reporter = parts.reporter;
   }
 

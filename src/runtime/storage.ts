@@ -27,17 +27,17 @@ export class Storage {
    * at once with the repo's own `SurehookError` or `TypeError` (a conflict, a wrong transaction handle).
    */
   async once<T>(operation: string, call: () => Promise<T>): Promise<T> {
-    return await this.#bounded(operation, () =>
+    return await this.#bounded(operation, (isOver) =>
       pRetry(call, {
         retries: SHORT_RETRIES,
         // The waits are made below, by the injected clock: p-retry's own are made with the global timer.
         minTimeout: 0,
-        shouldRetry: ({ error }) => !(error instanceof SurehookError),
         onFailedAttempt: async ({ error, retriesLeft, attemptNumber }) => {
-          if (retriesLeft > 0 && !(error instanceof SurehookError)) {
+          if (retriesLeft > 0 && mayPass(error))
             await sleep(this.#parts.clock, SHORT_RETRY_MS * attemptNumber);
-          }
         },
+        // Asked after that wait: once the caller has been told that the call failed, it is not made again.
+        shouldRetry: ({ error }) => !isOver() && mayPass(error),
       }),
     );
   }
@@ -48,22 +48,29 @@ export class Storage {
   }
 
   /** A repo that never answers must not stop the engine: after the time-out the call counts as failed. */
-  async #bounded<T>(operation: string, call: () => Promise<T>): Promise<T> {
+  async #bounded<T>(operation: string, call: (isOver: () => boolean) => Promise<T>): Promise<T> {
     const { clock, timeoutMs } = this.#parts;
     return await new Promise<T>((resolve, reject) => {
-      const cancel = clock.schedule(timeoutMs, () =>
-        reject(new StorageError(operation, `no answer within ${timeoutMs} ms`)),
-      );
+      let isOver = false;
+      const cancel = clock.schedule(timeoutMs, () => {
+        isOver = true;
+        reject(new StorageError(operation, `no answer within ${timeoutMs} ms`));
+      });
       const settle = (finish: () => void): void => {
         cancel();
         finish();
       };
-      invoke(call).then(
+      invoke(() => call(() => isOver)).then(
         (value) => settle(() => resolve(value)),
         (error: unknown) => settle(() => reject(asCallersError(operation, error))),
       );
     });
   }
+}
+
+/** A conflict or another answer of the repo's stays what it is; a fault may pass. */
+function mayPass(error: unknown): boolean {
+  return error instanceof StorageError || !(error instanceof SurehookError || error instanceof TypeError);
 }
 
 /** A repo may throw where it should reject, or return something that is no promise. */

@@ -20,6 +20,8 @@ export class WebhookCache {
   readonly #clock: Clock;
   readonly #ttlMs: number;
   readonly #entries = new Map<string, Entry>();
+  /** Statuses that are being stored. */
+  readonly #assumed = new Map<string, WebhookStatus>();
   /** Per read under way, the ids that changed meanwhile: what it brings of those may be older than the change. */
   readonly #reads = new Set<Set<string>>();
 
@@ -48,10 +50,19 @@ export class WebhookCache {
     return this.peek(id) ?? null;
   }
 
-  /** Puts a status that is being stored in place of the known one, so that what follows in this process builds on it. */
+  /**
+   * Puts a status that is being stored in place of the stored one, so that what follows in this process builds on it:
+   * for as long as storing takes, whatever is read meanwhile.
+   */
   assume(id: string, status: WebhookStatus): void {
+    this.#assumed.set(id, status);
     const entry = this.#entries.get(id);
     if (entry?.webhook) entry.webhook = { ...entry.webhook, status };
+  }
+
+  /** The assumed status was stored, or refused: from here on what is read counts. */
+  settle(id: string): void {
+    this.#assumed.delete(id);
   }
 
   invalidate(ids: readonly string[]): void {
@@ -76,12 +87,18 @@ export class WebhookCache {
     if (changed.size > 0) await this.#read(ids.filter((id) => changed.has(id)));
   }
 
+  #asAssumed(webhook: WebhookRecord | undefined): WebhookRecord | null {
+    if (webhook === undefined) return null;
+    const status = this.#assumed.get(webhook.id);
+    return status === undefined ? webhook : { ...webhook, status };
+  }
+
   #store(ids: readonly string[], found: readonly WebhookRecord[]): void {
     const expiresAt = this.#clock.now() + this.#ttlMs;
     const byId = new Map(found.map((webhook) => [webhook.id, webhook]));
     for (const id of ids) {
       this.#entries.delete(id);
-      this.#entries.set(id, { webhook: byId.get(id) ?? null, expiresAt });
+      this.#entries.set(id, { webhook: this.#asAssumed(byId.get(id)), expiresAt });
     }
     for (const id of this.#entries.keys()) {
       if (this.#entries.size <= MAX_ENTRIES) return;

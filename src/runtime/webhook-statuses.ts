@@ -27,6 +27,8 @@ export class WebhookStatuses {
   readonly #run: Run;
   readonly #cache: WebhookCache;
   readonly #writer: BatchWriter<PendingChange, boolean>;
+  /** The newest change of each webhook that is being stored. */
+  readonly #newest = new Map<string, PendingChange>();
   #reapplying = 0;
 
   constructor(run: Run, { repo, cache, idle }: { repo: WebhookRepo; cache: WebhookCache; idle: () => void }) {
@@ -38,7 +40,7 @@ export class WebhookStatuses {
       maxBatch: 500,
       write: (changes) =>
         repo.setStatus(changes.map(({ webhook, from, to }) => ({ webhookId: webhook.id, from, to }))),
-      written: (change, applied) => (applied ? this.#applied(change) : void this.#refused(change)),
+      written: (change, applied) => (applied ? this.#stored(change) : void this.#refused(change)),
       idle,
     });
   }
@@ -50,15 +52,29 @@ export class WebhookStatuses {
 
   /** Applies an input and returns the status after it, as this process sees it. */
   apply(webhook: WebhookRecord, input: WebhookInput, at: number): WebhookStatus {
-    const from = (this.#cache.peek(webhook.id) ?? webhook).status;
+    const from = this.#newest.get(webhook.id)?.to ?? (this.#cache.peek(webhook.id) ?? webhook).status;
     const to = nextWebhookStatus(from, input, at) ?? from;
     if (to === from) return from;
     this.#cache.assume(webhook.id, to);
-    this.#writer.add({ webhook, from, to, input, at });
+    const change = { webhook, from, to, input, at };
+    this.#newest.set(webhook.id, change);
+    this.#writer.add(change);
     return to;
   }
 
+  #stored(change: PendingChange): void {
+    if (this.#newest.get(change.webhook.id) === change) this.#settle(change.webhook.id);
+    this.#applied(change);
+  }
+
+  #settle(id: string): void {
+    this.#newest.delete(id);
+    this.#cache.settle(id);
+  }
+
   async #refused(change: PendingChange): Promise<void> {
+    // What later changes built on is not what is stored: they will be refused too, and applied anew.
+    this.#settle(change.webhook.id);
     this.#reapplying += 1;
     const stored = await this.#run
       .outage('webhooks.getMany')
