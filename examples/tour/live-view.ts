@@ -4,7 +4,7 @@ import type { Show, View } from './view.ts';
 
 const FRAME_MS = 100;
 /** Lines that are not notes, the checks at the end included. */
-const OTHER_LINES = 16;
+const OTHER_LINES = 18;
 
 const HIDE_CURSOR = '\x1b[?25l';
 const SHOW_CURSOR = '\x1b[?25h';

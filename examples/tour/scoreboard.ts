@@ -16,6 +16,7 @@ export interface Row {
 interface Watched {
   readonly name: string;
   failed: number;
+  failedAt: number;
   answer: string;
   /** The states it went through. */
   readonly states: string[];
@@ -39,7 +40,7 @@ export class Scoreboard {
   }
 
   watch(name: string, webhookId: string): void {
-    this.#watched.set(webhookId, { name, failed: 0, answer: '', states: ['enabled'] });
+    this.#watched.set(webhookId, { name, failed: 0, failedAt: 0, answer: '', states: ['enabled'] });
   }
 
   idOf(name: string): string {
@@ -69,16 +70,17 @@ export class Scoreboard {
     return rows.every(({ waiting, dead, state }) => waiting === 0 && dead === 0 && state === 'enabled');
   }
 
-  #attempted({ webhookId, status, attempts, nextAttemptAt }: Delivery, attempt: Attempt): void {
+  #attempted({ webhookId, status }: Delivery, { durationMs, error, httpStatus, startedAt }: Attempt): void {
     const watched = this.#watched.get(webhookId);
     if (watched === undefined) return;
-    watched.answer = attempt.error?.kind ?? `${attempt.httpStatus} in ${attempt.durationMs} ms`;
+    watched.answer = error?.kind ?? `${httpStatus} in ${durationMs} ms`;
     if (status === 'delivered') return;
+    const sinceMs = startedAt.getTime() - watched.failedAt;
+    const since = watched.failed === 0 ? '' : `, ${sinceMs} ms after the one before`;
     watched.failed += 1;
-    const what = attempt.error?.message ?? `answered ${attempt.httpStatus}`;
-    const inMs = nextAttemptAt && Math.max(0, nextAttemptAt.getTime() - Date.now());
-    const next = inMs === undefined ? 'given up' : `next in ${inMs} ms`;
-    this.#tell(webhookId, `attempt ${attempts}: ${what}; ${next}`);
+    watched.failedAt = startedAt.getTime();
+    const what = error === undefined ? `answered ${httpStatus}` : `no answer (${error.kind})`;
+    this.#tell(webhookId, `${what}: failure ${watched.failed}${since}`);
   }
 
   #tell(webhookId: string, news: string): void {

@@ -14,7 +14,7 @@ const stateStyles: Readonly<Record<string, Style>> = {
   unavailable: 'red',
 };
 
-const head = 'webhook   status         delivered   failed   waiting   dead   last answer';
+const head = 'webhook   status         delivered   failed   waiting   given up   last answer';
 
 /** The table, its head first. */
 export function tableLines(rows: readonly Row[]): string[] {
@@ -32,7 +32,7 @@ function line({ name, state, delivered, failed, waiting, dead, answer }: Row): s
     number(delivered, 11, 'green'),
     number(failed, 9, 'magenta'),
     number(waiting, 10, 'magenta'),
-    number(dead, 7, 'red'),
+    number(dead, 11, 'red'),
     '   ',
     answer,
   ].join('');

@@ -149,7 +149,7 @@ export class AttemptInProgress {
     const { status, headers, body } = received;
     const retryAfterMs =
       headers['retry-after'] === undefined ? undefined : this.#retryAfter(headers['retry-after']);
-    for (const name in headers) headers[name] = maskParts(headers[name] ?? '', hidden);
+    for (const name of Object.keys(headers)) headers[name] = maskParts(headers[name] ?? '', hidden);
     this.#finish(
       retryAfterMs === undefined ? { kind: 'response', status } : { kind: 'response', status, retryAfterMs },
       {

@@ -13,9 +13,9 @@ import { InvalidEventError, quote } from '../errors.ts';
 import { invalidInput, listIn, type Refusing } from './check.ts';
 
 /** The longest event type, in characters. */
-export const maxTypeLength: number = 128;
+const maxTypeLength: number = 128;
 /** The most patterns of one webhook. */
-export const maxPatterns: number = 100;
+const maxPatterns: number = 100;
 
 const TYPE = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){0,19}$/;
 const CATEGORY = '.*';

@@ -13,11 +13,11 @@ import {
 import type { Filter, FilterField, FilterOperators, FilterRule, FilterScalar } from './filter.ts';
 
 /** How deep filters may be nested: a rule by itself is 1 deep. */
-export const maxFilterDepth: number = 10;
+const maxFilterDepth: number = 10;
 /** The most rules of one filter; of combinations as many. */
-export const maxFilterRules: number = 100;
+const maxFilterRules: number = 100;
 /** The longest string in a filter, in UTF-16 code units: field or operand. */
-export const maxFilterString: number = 1_024;
+const maxFilterString: number = 1_024;
 const MAX_LIST = 100;
 
 interface Reading {

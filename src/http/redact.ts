@@ -75,6 +75,7 @@ export function maskParts(text: string, parts: readonly string[]): string {
   const escapes = text.includes('\\');
   let masked = text;
   for (const part of parts) {
+    if (part.length < MIN_SECRET_LENGTH) continue;
     masked = maskExact(masked, part);
     if (!escapes) continue;
     if (part.includes('/')) masked = maskExact(masked, part.replaceAll('/', '\\/'));

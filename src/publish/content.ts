@@ -13,7 +13,7 @@ export interface Content {
 }
 
 /** How deep `data` may be nested. Many parsers stop at about this depth, and some crash. */
-export const maxDataDepth: number = 1_000;
+const maxDataDepth: number = 1_000;
 /** The content type of the envelope. */
 const JSON_TYPE = 'application/json';
 
