@@ -22,7 +22,8 @@ export interface SurehookOptions {
    */
   readonly retry?: RetryPolicy;
   /**
-   * How long a webhook that keeps failing is left alone between two probes, whatever the retry policies of its deliveries say. Any field.
+   * How long a webhook that keeps failing is left alone between two probes, whatever the retry policies of its deliveries say. None after the
+   * first failure in a row, which may be the event's fault; `baseMs` after the second, then growing.
    * @default { baseMs: 1_000, factor: 2, maxMs: 600_000, jitter: 0.1 }
    */
   readonly backoff?: Partial<BackoffPolicy>;

@@ -20,7 +20,7 @@ export class Template {
     this.shownUrl = redactUrl(webhook.url);
     this.#headers = { ...webhook.headers, 'user-agent': userAgent };
     this.#shownHeaders = maskHeaders(this.#headers);
-    this.#hidden = secretParts([...secrets, ...credentialsIn(this.#headers)]);
+    this.#hidden = secretParts([...secrets, ...credentialsIn(this.#headers), ...tokensIn(webhook.url)]);
     this.#secrets = webhook.secrets.some(({ expiresAt }) => expiresAt !== undefined) ? undefined : secrets;
   }
 
@@ -63,6 +63,19 @@ export class Template {
     const ofSignature = isPlain ? [signature.slice(3)] : secretParts([signature]);
     return [...this.#hidden, ...ofEvent, ...ofSignature];
   }
+}
+
+/** The values in a URL's query, as written and as decoded: they may be tokens, and a 404 often repeats the URL. */
+function tokensIn(url: string): string[] {
+  // A host that keeps its own webhooks table may keep anything there; the transport will refuse it.
+  const parsed = URL.parse(url);
+  if (parsed === null) return [];
+  const { search, searchParams } = parsed;
+  const written = search
+    .slice(1)
+    .split('&')
+    .map((parameter) => parameter.slice(parameter.indexOf('=') + 1));
+  return [...written, ...searchParams.values()];
 }
 
 /** The values of headers that are masked where they are shown. */

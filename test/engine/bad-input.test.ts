@@ -242,7 +242,6 @@ describe('publish', () => {
     const { surehook } = bench();
     await hook(surehook);
     const error = await rejection(surehook.publish(least, options as never));
-    // engine defect: options of publish are not checked, so that a misspelt tx is ignored.
     expect(error).toSatisfy((one) => one instanceof TypeError || one instanceof InvalidInputError);
     expect((await surehook.deliveries.list()).items).toEqual([]);
   });

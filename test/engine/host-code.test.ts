@@ -119,7 +119,6 @@ describe('a transport', () => {
     ],
   ];
 
-  // engine defect: what a transport resolves with is read without a guard, in a promise that nobody handles.
   test.each(broken)(
     'that %s makes a failed attempt within the deadline, and the process lives',
     async (_, send) => {
@@ -141,7 +140,6 @@ describe('a transport', () => {
     ['without headers', { status: 204, body: new Uint8Array() }],
     ['without a body', { status: 204, headers: {} }],
     ['with a body of another type', { status: 204, headers: {}, body: 'text' }],
-    // engine defect: the same.
   ])('that answers 204 %s has delivered: a 2xx is final', async (_, answer) => {
     const send = (async () => answer) as unknown as Transport['send'];
     const { surehook, published } = await withTransport({ send });
@@ -163,7 +161,6 @@ describe('a transport', () => {
   });
 
   test('whose abort listener throws reaches nobody', async () => {
-    // engine defect: RequestHandle.abort calls it without a guard, from a timer.
     const transport: Transport = {
       send: (request) => {
         request.onAbort(() => {
@@ -344,7 +341,6 @@ describe('a retry function', () => {
         },
       }),
     ],
-    // engine defect: the rejection of a returned promise is nobody's.
   ] as readonly (readonly [string, () => unknown])[])(
     'that %s is reported, and the default policy decides',
     async (_, retry) => {
@@ -476,7 +472,6 @@ describe('a listener', () => {
   });
 
   test('added with once and then with on stays', async () => {
-    // engine defect: the second registration of one listener is dropped, though the first ends after one event.
     const { surehook } = await running();
     let calls = 0;
     const listener = (): void => {

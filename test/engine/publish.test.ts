@@ -202,7 +202,6 @@ describe('publishMany', () => {
       calls += 1;
     });
     await clock.advance(0);
-    // engine defect: misuse is tried again, after waits, before it is told.
     expect(calls).toBe(1);
     expect(await rejected).toBeInstanceOf(TypeError);
   });

@@ -104,7 +104,6 @@ describe('stop', () => {
   });
 
   test('a start while it is stopping is not forgotten: it runs again afterwards', async () => {
-    // engine defect: start() returns at once while a stop is under way, and then nothing runs.
     const { surehook, transport, clock } = await running(delayed(SECOND, 200));
     await hook(surehook);
     await publishMany(surehook, 1);

@@ -171,7 +171,6 @@ describe('a lost acknowledgement', () => {
       'delivered 1': 5,
     });
     expect(log.of('delivery:delivered')).toHaveLength(5);
-    // engine defect: an outcome whose acknowledgement was lost is reported, but not counted.
     expect(surehook.stats().delivered).toBe(5);
   });
 
@@ -187,7 +186,6 @@ describe('a lost acknowledgement', () => {
     await clock.advance(50);
     faults.clear();
     await clock.advance(HOUR);
-    // engine defect: what was stored into the webhook's own queue by a settle without acknowledgement does not open that queue.
     expect(transport.requests.map(({ at }) => at - start)).toEqual([0, 2_000]);
   });
 
@@ -217,7 +215,6 @@ describe('a lost acknowledgement', () => {
     const published = await publishing;
     expect(await allDeliveries(surehook)).toHaveLength(1);
     expect(transport.requests).toHaveLength(1);
-    // engine defect: the repetition of its own call makes the event its own duplicate, and nobody hears of it.
     expect(published.duplicate).toBe(false);
     expect(log.of('event:published')).toHaveLength(1);
   });
@@ -302,7 +299,6 @@ describe('publish', () => {
     expect(await publishing).toBeInstanceOf(StorageError);
     answers[0]?.('fail');
     await clock.advance(5 * SECOND);
-    // engine defect: the short retries go on after publish was rejected.
     expect(answers).toHaveLength(1);
   });
 
@@ -398,7 +394,6 @@ describe('a repo that tells nothing of new work or changed webhooks', () => {
     expect(status).toBe('exhausted');
     await host.surehook.deliveries.replay(id);
     await clock.advance(5 * MINUTE);
-    // engine defect: replays are let in when somebody tells of them or at start; no poll finds them.
     expect((await host.surehook.deliveries.get(id))?.status).toBe('delivered');
   });
 

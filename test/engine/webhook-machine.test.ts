@@ -47,7 +47,6 @@ describe('moved by attempts', () => {
     ['at-most-once', atMostOnce],
     ['a policy of one attempt', { retry: retrySchedule([0]) }],
   ])('an attempt that failed and leaves nothing waiting does not leave it Retrying: %s', async (_, more) => {
-    // engine defect: nobody opens the webhook's queue when a failed delivery does not wait in it, so that it is never found empty.
     const { surehook, clock, log } = await running(500);
     const webhook = await hook(surehook, 0, more);
     await surehook.publish({ type: 'a.b', data: 0 });

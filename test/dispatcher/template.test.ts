@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'vitest';
+import { Template } from '../../src/dispatcher/template.ts';
+import type { EventRecord } from '../../src/domain/event.ts';
+import type { WebhookRecord } from '../../src/domain/webhook.ts';
+import { maskParts } from '../../src/http/redact.ts';
+
+const SECRET = `whsec_${Buffer.from('0123456789abcdef0123456789abcdef').toString('base64')}`;
+const OLDER = `whsec_${Buffer.from('fedcba9876543210fedcba9876543210').toString('base64')}`;
+
+const webhook = (fields: Partial<WebhookRecord> = {}): WebhookRecord => ({
+  id: 'whk_1',
+  tenantId: 'default',
+  url: 'https://example.com/hook?token=tok_3141592653&x=1',
+  events: ['*'],
+  status: { state: 'enabled' },
+  delivery: { semantics: 'at-least-once', mode: 'single', ordered: false },
+  headers: { authorization: 'Bearer abcdefghijkl' },
+  secrets: [{ secret: SECRET }],
+  createdAt: 0,
+  updatedAt: 0,
+  revision: 1,
+  ...fields,
+});
+
+const event = (fields: Partial<EventRecord> = {}): EventRecord => ({
+  id: 'evt_1',
+  tenantId: 'default',
+  type: 'a.b',
+  body: Buffer.from('{}'),
+  contentType: 'application/json',
+  timestamp: 0,
+  createdAt: 0,
+  fingerprint: '',
+  ...fields,
+});
+
+describe('the headers', () => {
+  test('are ours, then the webhook’s, then the event’s', () => {
+    const template = new Template(webhook({ headers: { 'x-a': 'webhook', 'x-b': 'webhook' } }), 'surehook/0');
+    expect(template.headers(event({ headers: { 'x-a': 'event', 'x-c': 'event' } }), 7, 'v1,sig')).toEqual({
+      'x-a': 'webhook',
+      'x-b': 'webhook',
+      'x-c': 'event',
+      'user-agent': 'surehook/0',
+      'content-type': 'application/json',
+      'webhook-id': 'evt_1',
+      'webhook-timestamp': '7',
+      'webhook-signature': 'v1,sig',
+    });
+  });
+
+  test('as stored with an attempt show no credential, no signature and no token', () => {
+    const template = new Template(webhook(), 'surehook/0');
+    const shown = JSON.stringify([template.shownUrl, template.shownHeaders(event(), 7)]);
+    expect(shown).not.toMatch(/abcdefghijkl|tok_3141592653|v1,/);
+    expect(shown).toContain('"webhook-id":"evt_1"');
+  });
+});
+
+describe('what is hidden in answers', () => {
+  const mask = (text: string, signature: string): string =>
+    maskParts(text, new Template(webhook(), 'surehook/0').hidden(event(), signature));
+
+  test.each([
+    ['the secret', `echo ${SECRET}`],
+    ['the secret without its prefix', `echo ${SECRET.slice(6)}`],
+    ['a credential', 'echo abcdefghijkl'],
+    ['a token of the URL', 'Cannot POST /hook?token=tok_3141592653&x=1'],
+    ['the signature', 'echo AAAABBBBCCCCDDDD'],
+    ['the second of two signatures', 'echo EEEEFFFFGGGGHHHH'],
+  ])('%s', (_, text) => {
+    expect(mask(text, 'v1,AAAABBBBCCCCDDDD v1,EEEEFFFFGGGGHHHH')).toMatch(/\*\*\*/);
+  });
+
+  test('nothing else', () => {
+    expect(mask('Cannot POST /hook', 'v1,AAAABBBBCCCCDDDD')).toBe('Cannot POST /hook');
+  });
+
+  test('a URL that is none does no harm', () => {
+    expect(() => new Template(webhook({ url: 'nonsense' }), 'surehook/0')).not.toThrow();
+  });
+});
+
+test('secrets sign until they expire, newest first', () => {
+  const template = new Template(
+    webhook({ secrets: [{ secret: SECRET }, { secret: OLDER, expiresAt: 1_000 }] }),
+    'surehook/0',
+  );
+  expect(template.secrets(999)).toEqual([SECRET, OLDER]);
+  expect(template.secrets(1_000)).toEqual([SECRET]);
+});
