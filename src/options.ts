@@ -86,6 +86,9 @@ const FOREVER_MS = 3_650 * DAY_MS;
 /** A lease must cover this many request time-outs: the rest is the margin for waiting, renewal and clock skew. */
 const LEASE_SHARE_OF_TIMEOUT = 0.7;
 
+/** The share of a lease that must be left when a request starts, beyond the request's own time-out. */
+export const leaseMargin: number = 0.1;
+
 interface NumberOption {
   readonly default: number;
   readonly min: number;

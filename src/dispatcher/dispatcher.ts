@@ -1,10 +1,12 @@
 import type { Queue } from '../domain/delivery.ts';
 import type { WebhookRecord } from '../domain/webhook.ts';
+import { leaseMargin } from '../options.ts';
 import type { SettleResult } from '../repos.ts';
 import type { AttemptResult } from './attempt.ts';
 import { Counters } from './counters.ts';
 import type { DispatcherParts } from './dispatcher-parts.ts';
 import { ExpressFeed } from './express-feed.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { Landings } from './landings.ts';
 import type { Claim, Flight, Lane } from './lane.ts';
 import { Lanes } from './lanes.ts';
@@ -16,8 +18,6 @@ import { triage } from './triage.ts';
 const MIN_CLAIM = 32;
 /** How long a webhook that was set apart here is taken to be served from its own queue, unless the queues say more, in ms. */
 const APART_MS = 2_000;
-/** The share of a lease that must be left when a request starts, beyond the request's own time-out. */
-const LEASE_MARGIN = 0.1;
 
 /**
  * Claims, sends, settles. Deliveries come from the express queue or, by `accept`, from the webhooks' own queues; they wait in
@@ -33,9 +33,7 @@ export class Dispatcher {
   readonly #refreshing = new Set<Lane>();
   readonly #landings: Landings;
   #flightNumber = 0;
-  #landedCount = 0;
-  #tidyScheduled = false;
-  #roomScheduled = false;
+  readonly #housekeeping: Housekeeping;
 
   constructor(parts: DispatcherParts) {
     const { run, settings, repo } = parts;
@@ -43,6 +41,14 @@ export class Dispatcher {
     this.slots = new Slots(settings.maxInFlight);
     this.#landings = new Landings(parts);
     this.#settler = new Settler(run, repo, (ending, result) => this.#settled(ending, result));
+    this.#housekeeping = new Housekeeping({
+      run,
+      settings,
+      lanes: this.lanes,
+      isFull: () => this.#refreshing.size === 0 && this.#room() === 0,
+      moveAway: (lane) => this.#moveAway(lane),
+      moved: () => this.#pump(),
+    });
     this.#feed = new ExpressFeed({
       run,
       repo,
@@ -165,8 +171,7 @@ export class Dispatcher {
       if (lane === undefined) break;
       this.#turn(lane);
     }
-    this.#makeRoom();
-    this.#keepTidy();
+    this.#housekeeping.look();
     this.#feed.refill();
   }
 
@@ -206,7 +211,7 @@ export class Dispatcher {
   #leaseCovers(claim: Claim, webhook: WebhookRecord, now: number): boolean {
     const { timeoutMs, leaseMs } = this.#parts.settings;
     const longestMs = Math.min(webhook.timeoutMs ?? timeoutMs, timeoutMs);
-    return claim.leaseUntil - now >= longestMs + leaseMs * LEASE_MARGIN;
+    return claim.leaseUntil - now >= longestMs + leaseMs * leaseMargin;
   }
 
   /** The webhook has to be looked at again before anything starts for it. */
@@ -243,50 +248,6 @@ export class Dispatcher {
     this.lanes.makeReady(lane);
   }
 
-  /**
-   * When all places are taken by deliveries whose lanes can start nothing, they move to their webhooks' own queues: endpoints
-   * that hang must not keep the express queue from being claimed. Only after a while: lanes that answer fast are never stuck for long.
-   */
-  #makeRoom(): void {
-    if (this.#roomScheduled || !this.#isStuck()) return;
-    const landings = this.#landedCount;
-    this.#roomScheduled = true;
-    this.#parts.run.schedule(slowMs, () => {
-      this.#roomScheduled = false;
-      const stands = this.#landedCount === landings;
-      const now = this.#parts.run.now();
-      for (const lane of this.lanes.all()) {
-        if (lane.waiting > 0 && (stands || lane.isSlow(now, slowMs))) this.#moveAway(lane);
-      }
-      this.#pump();
-    });
-  }
-
-  #isStuck(): boolean {
-    return (
-      this.lanes.waiting > 0 && !this.lanes.hasReady && this.#refreshing.size === 0 && this.#room() === 0
-    );
-  }
-
-  /** Claims that wait too long are given back while their lease still covers a request. */
-  #keepTidy(): void {
-    const { run, settings } = this.#parts;
-    if (this.#tidyScheduled || this.lanes.waiting === 0) return;
-    this.#tidyScheduled = true;
-    const periodMs = settings.leaseMs * LEASE_MARGIN;
-    // What has to be left now for a request to start just before the next look.
-    const neededMs = settings.timeoutMs + 2 * periodMs;
-    run.schedule(periodMs, () => {
-      this.#tidyScheduled = false;
-      const now = run.now();
-      for (const lane of this.lanes.all()) {
-        const oldest = lane.peek();
-        if (oldest !== undefined && oldest.leaseUntil - now < neededMs) this.#moveAway(lane);
-      }
-      this.#pump();
-    });
-  }
-
   #moveAway(lane: Lane): void {
     this.#setApart(lane);
     this.unload(lane);
@@ -299,7 +260,7 @@ export class Dispatcher {
     const { lane, claim } = flight;
     lane.land(flight);
     this.slots.release(flight);
-    this.#landedCount += 1;
+    this.#housekeeping.landed();
     const next = this.#landings.land(flight, webhook, { result, newestFlight: this.#flightNumber });
     this.#end({ claim, lane, attempt: result.data, next });
     this.lanes.retryDeferred();

@@ -1,6 +1,7 @@
 import type { Lane } from '../dispatcher/lane.ts';
 import type { Attempted, QueueHooks } from '../dispatcher/queue-hooks.ts';
 import { backoffMs } from '../domain/backoff.ts';
+import { leaseMargin } from '../options.ts';
 import type { QueueOpening, QueueRecord } from '../repos.ts';
 import { BatchWriter } from '../runtime/batch-writer.ts';
 import type { Outage } from '../runtime/run.ts';
@@ -125,7 +126,7 @@ export class RetryQueues implements QueueHooks {
     const holding = this.#holdings.get(lane.webhookId);
     if (holding === undefined) return false;
     const { run, settings } = this.#parts;
-    return holding.leaseUntil - run.now() >= settings.timeoutMs + settings.leaseMs / 10;
+    return holding.leaseUntil - run.now() >= settings.timeoutMs + settings.leaseMs * leaseMargin;
   }
 
   attempted({ lane, outcome, counts }: Attempted): void {

@@ -1,10 +1,10 @@
 import { toClaims } from '../dispatcher/to-claims.ts';
-import type { WebhookRecord, WebhookStatus } from '../domain/webhook.ts';
-import type { ClaimResult, QueueChange, SaveResult } from '../repos.ts';
-import { BatchWriter } from '../runtime/batch-writer.ts';
+import type { WebhookRecord } from '../domain/webhook.ts';
+import type { ClaimResult } from '../repos.ts';
 import type { Outage } from '../runtime/run.ts';
 import { Drain } from './drain.ts';
 import type { Holding } from './holding.ts';
+import { Keeper } from './keeper.ts';
 import type { RetryQueueParts } from './parts.ts';
 
 /** Queues that one call claims from. */
@@ -26,18 +26,11 @@ interface ClaimMade {
   readonly leaseUntil: number;
 }
 
-interface Change {
-  readonly holding: Holding;
-  readonly change: QueueChange;
-  /** When the lease ends if this change extends it, by this process's clock. */
-  readonly leaseUntil?: number;
-}
-
 /** Serves held queues: claims from them what may be sent now, and gives them back when there is nothing to do. */
 export class Service {
   readonly #parts: RetryQueueParts;
   readonly #hooks: ServiceHooks;
-  readonly #saver: BatchWriter<Change, SaveResult>;
+  readonly #keeper: Keeper;
   readonly #claims: Outage;
   readonly #drain: Drain;
   readonly #wanted = new Map<Holding, { readonly limit: number; readonly stirs: number }>();
@@ -48,16 +41,12 @@ export class Service {
     this.#hooks = hooks;
     this.#claims = parts.run.outage('events.claimQueues');
     this.#drain = new Drain(parts);
-    this.#saver = new BatchWriter({
-      run: parts.run,
-      operation: 'state.save',
-      maxBatch: 500,
-      write: (changes) =>
-        parts.state.save(
-          changes.map(({ change }) => change),
-          { now: parts.run.now() },
-        ),
-      written: (change, result) => this.#saved(change, result),
+    this.#keeper = new Keeper(parts, {
+      attend: (holding) => this.attend(holding),
+      dropped: (holding) => {
+        this.#wanted.delete(holding);
+        hooks.dropped(holding);
+      },
     });
   }
 
@@ -72,33 +61,14 @@ export class Service {
     else this.#serve(holding, webhook);
   }
 
-  /** Extends the lease, and stores the back-off where it has changed. */
+  /** Extends the lease on a queue. */
   renew(holding: Holding): void {
-    const { run, settings } = this.#parts;
-    const { lane, token, webhookId } = holding;
-    const leaseUntil = run.now() + settings.leaseMs;
-    holding.storedFailures = lane.failures;
-    this.#saver.add({
-      holding,
-      leaseUntil,
-      change: { ...this.#backoffOf(holding), webhookId, token, leaseUntil },
-    });
+    this.#keeper.renew(holding);
   }
 
   /** Gives all of them back as they are; resolves when that is stored or the run ends. */
   async releaseAll(holdings: readonly Holding[]): Promise<void> {
-    const { run, state } = this.#parts;
-    const changes = holdings.map((holding) => {
-      const { webhookId, token } = holding;
-      return { ...this.#backoffOf(holding), webhookId, token };
-    });
-    if (changes.length > 0)
-      await run.outage('state.save').persist(() => state.save(changes, { now: run.now() }));
-  }
-
-  #backoffOf({ lane }: Holding): { failures: number; notBefore: number; nextAt: number } {
-    const { failures, pausedUntil } = lane;
-    return { failures, notBefore: pausedUntil, nextAt: Math.max(this.#parts.run.now(), pausedUntil) };
+    await this.#keeper.releaseAll(holdings);
   }
 
   async #load(holding: Holding): Promise<void> {
@@ -112,7 +82,7 @@ export class Service {
   #serve(holding: Holding, webhook: WebhookRecord): void {
     switch (webhook.status.state) {
       case 'disabled':
-        if (holding.lane.isQuiet) this.#release(holding, { nextAt: null, failures: 0 });
+        if (holding.lane.isQuiet) this.#keeper.hold(holding);
         return;
       case 'unavailable':
         this.#give(holding, webhook);
@@ -149,7 +119,7 @@ export class Service {
       else if (lane.isQuiet) this.#hooks.starve(holding);
     } else if (lane.isQuiet) this.#restOrLook(holding, webhook);
     else this.#attendAt(holding, Math.max(holding.dryUntil, lane.pausedUntil));
-    if (!holding.busy && lane.failures !== holding.storedFailures) this.renew(holding);
+    if (!holding.busy && lane.failures !== holding.storedFailures) this.#keeper.renew(holding);
   }
 
   /** Something of the lane is under way; its end is one occasion to look again, the next due time another. */
@@ -206,96 +176,6 @@ export class Service {
   /** Nothing can be sent for it now, and nothing is under way: a last look, then it is given back. */
   #restOrLook(holding: Holding, webhook: WebhookRecord | null): void {
     if (holding.seen === undefined) this.#want(holding, 0);
-    else this.#rest(holding, webhook, holding.seen.nextDueAt);
+    else this.#keeper.rest(holding, webhook, holding.seen.nextDueAt);
   }
-
-  #rest(holding: Holding, webhook: WebhookRecord | null, nextDueAt: number | undefined): void {
-    const { run, statuses } = this.#parts;
-    const { pausedUntil } = holding.lane;
-    const now = run.now();
-    if (nextDueAt === undefined) {
-      if (webhook !== null) statuses.apply(webhook, { kind: 'queue-emptied' }, now);
-      // The record outlives an empty queue for as long as the back-off runs: the next failure goes on from there.
-      if (webhook === null || pausedUntil <= now) this.#release(holding, { nextAt: now, close: true });
-      else this.#release(holding, { nextAt: pausedUntil });
-    } else if (webhook !== null && this.#isTimeUp(holding, webhook)) {
-      // The status that this sets is what the next look goes by.
-      this.attend(holding);
-    } else this.#release(holding, { nextAt: this.#nextAt(webhook, Math.max(pausedUntil, nextDueAt)) });
-  }
-
-  /** At the end of D a queue is served once more; when nothing is due that could be tried, D alone decides. */
-  #isTimeUp(holding: Holding, webhook: WebhookRecord): boolean {
-    const { statuses, settings, run } = this.#parts;
-    const { unavailableAfterMs } = settings;
-    if (holding.servedFor !== endOfD(webhook.status, unavailableAfterMs)) return false;
-    return (
-      statuses.apply(webhook, { kind: 'time-is-up', unavailableAfterMs }, run.now()).state === 'unavailable'
-    );
-  }
-
-  /** When to serve it next: not after the end of D, should that lie ahead. */
-  #nextAt(webhook: WebhookRecord | null, at: number): number {
-    const { cache, run, settings } = this.#parts;
-    if (webhook === null) return at;
-    const { status } = cache.peek(webhook.id) ?? webhook;
-    const end = endOfD(status, settings.unavailableAfterMs);
-    return end !== undefined && end > run.now() ? Math.min(at, end) : at;
-  }
-
-  #release(holding: Holding, to: { nextAt: number | null; close?: true; failures?: 0 }): void {
-    const { webhookId, token, lane, wakes } = holding;
-    holding.busy = true;
-    const change: QueueChange = {
-      webhookId,
-      token,
-      failures: to.failures ?? lane.failures,
-      notBefore: to.failures === 0 ? 0 : lane.pausedUntil,
-      nextAt: to.nextAt,
-      ...(to.close && { close: true }),
-      // Held means held, whatever came; otherwise what came since the last look has to be looked at.
-      ...(to.nextAt !== null && { ifWakes: wakes }),
-    };
-    this.#saver.add({ holding, change });
-  }
-
-  #saved({ holding, leaseUntil }: Change, { result, wakes }: SaveResult): void {
-    const { lane } = holding;
-    switch (result) {
-      case 'lost':
-        this.#drop(holding, 0);
-        this.#parts.dispatcher().unload(lane);
-        return;
-      case 'closed':
-        this.#drop(holding, 0);
-        return;
-      case 'woken':
-        holding.wakes = wakes ?? holding.wakes;
-        holding.busy = false;
-        holding.stir(0);
-        this.attend(holding);
-        return;
-      case 'saved':
-        if (leaseUntil === undefined) this.#drop(holding, lane.pausedUntil);
-        else this.#renewed(holding, leaseUntil, wakes ?? holding.wakes);
-    }
-  }
-
-  /** Something may have come in that the last look did not see: it is made again. */
-  #renewed(holding: Holding, leaseUntil: number, wakes: number): void {
-    holding.leaseUntil = leaseUntil;
-    if (wakes !== holding.wakes) holding.stir(0);
-    holding.wakes = wakes;
-  }
-
-  #drop(holding: Holding, apartUntil: number): void {
-    holding.lane.apartUntil = apartUntil;
-    this.#wanted.delete(holding);
-    this.#hooks.dropped(holding);
-  }
-}
-
-/** The end of D for a webhook that is failing. */
-function endOfD(status: WebhookStatus, unavailableAfterMs: number): number | undefined {
-  return status.state === 'retrying' && status.failing ? status.since + unavailableAfterMs : undefined;
 }
