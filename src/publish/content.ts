@@ -27,8 +27,9 @@ export interface Envelope {
 /** The envelope `{"type","timestamp","data"}`, serialised once. */
 export function dataContent(data: unknown, envelope: Envelope, maxBytes: number): Content {
   const json = toJson(data);
-  if (json.length > maxBytes) throw new PayloadTooLargeError(Buffer.byteLength(json), maxBytes);
+  // First, so that the answer is the same where `JSON.stringify` has no limit of its own (Node 26).
   checkDepth(json);
+  if (json.length > maxBytes) throw new PayloadTooLargeError(Buffer.byteLength(json), maxBytes);
   const text = `{"type":"${envelope.type}","timestamp":"${isoInstant(envelope.timestamp)}","data":${json}}`;
   const body = encode(text, maxBytes);
   return { body, contentType: JSON_TYPE, data: parsedOnce(() => json), given: json };
