@@ -37,6 +37,8 @@ const GRACE_MS = 100;
 export interface AttemptInput {
   readonly event: EventRecord;
   readonly template: Template;
+  /** Epoch ms. */
+  readonly startedAt: number;
   readonly done: (result: AttemptResult) => void;
 }
 
@@ -58,7 +60,7 @@ export class AttemptInProgress {
   constructor(parts: AttemptParts, input: AttemptInput) {
     this.#parts = parts;
     this.#input = input;
-    this.#startedAt = parts.run.now();
+    this.#startedAt = input.startedAt;
     this.#timeoutMs = Math.min(input.template.webhook.timeoutMs ?? parts.timeoutMs, parts.timeoutMs);
   }
 

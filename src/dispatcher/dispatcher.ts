@@ -14,6 +14,12 @@ import { type Ending, Settler, wasStored } from './settler.ts';
 import { Slots, slowMs } from './slots.ts';
 import { triage } from './triage.ts';
 
+/** A webhook as it is known at an instant: the clock is read once for each turn. */
+interface Moment {
+  readonly webhook: WebhookRecord;
+  readonly now: number;
+}
+
 /** Fewer free places are not worth a claim of their own while there is still something to send. */
 const MIN_CLAIM = 32;
 /** How long a webhook that was set apart here is taken to be served from its own queue, unless the queues say more, in ms. */
@@ -145,12 +151,13 @@ export class Dispatcher {
   #takes(lane: Lane): boolean {
     const { cache, run } = this.#parts;
     if (!run.accepting) return false;
-    const webhook = cache.peek(lane.webhookId);
+    const now = run.now();
+    const webhook = cache.peek(lane.webhookId, now);
     // Not known, gone or unavailable: its turn will tell, and nothing is sent for it.
     if (webhook === undefined || webhook === null || webhook.status.state === 'unavailable') return true;
-    if (webhook.status.state !== 'enabled' || lane.apartUntil > run.now()) return false;
+    if (webhook.status.state !== 'enabled' || lane.apartUntil > now) return false;
     const window = this.#windowOf(lane, webhook);
-    const hangs = lane.flights.length >= window && lane.isSlow(run.now(), slowMs);
+    const hangs = lane.flights.length >= window && lane.isSlow(now, slowMs);
     const cap = webhook.maxInFlight ?? this.#parts.settings.maxInFlightPerWebhook;
     if (!hangs && lane.waiting < cap) return true;
     this.#setApart(lane);
@@ -180,7 +187,8 @@ export class Dispatcher {
     const { cache, settings, run } = this.#parts;
     const claim = lane.peek();
     if (claim === undefined) return;
-    const webhook = cache.peek(lane.webhookId);
+    const now = run.now();
+    const webhook = cache.peek(lane.webhookId, now);
     if (webhook === undefined) {
       this.#refresh(lane);
       return;
@@ -190,19 +198,22 @@ export class Dispatcher {
       this.lanes.shift(lane);
       this.#end({ claim, lane, next: { status: 'exhausted', reason: verdict.reason } });
       this.lanes.makeReady(lane);
-    } else if (verdict.kind === 'hold' || webhook === null || !this.#mayStart(lane, claim, webhook)) {
+    } else if (
+      verdict.kind === 'hold' ||
+      webhook === null ||
+      !this.#mayStart(claim, lane, { webhook, now })
+    ) {
       this.unload(lane);
     } else if (lane.flights.length < this.#windowOf(lane, webhook)) {
-      if (this.slots.admits(lane, run.now())) this.#start(lane, claim, webhook);
+      if (this.slots.admits(lane, now)) this.#start(lane, claim, { webhook, now });
       else this.lanes.defer(lane);
     }
     // A lane whose window is full is made ready again by the end of one of its requests.
   }
 
   /** Whether its queue's lease, its back-off and the claim's own lease allow a request now. */
-  #mayStart(lane: Lane, claim: Claim, webhook: WebhookRecord): boolean {
-    const { run, hooks } = this.#parts;
-    const now = run.now();
+  #mayStart(claim: Claim, lane: Lane, { webhook, now }: Moment): boolean {
+    const { hooks } = this.#parts;
     if (now < lane.pausedUntil || !this.#leaseCovers(claim, webhook, now)) return false;
     const apart = claim.delivery.queue === 'own' || webhook.status.state === 'retrying';
     return !apart || hooks.mayServe(lane);
@@ -229,22 +240,24 @@ export class Dispatcher {
     });
   }
 
-  #start(lane: Lane, claim: Claim, webhook: WebhookRecord): void {
-    const { run, performer } = this.#parts;
+  #start(lane: Lane, claim: Claim, { webhook, now }: Moment): void {
+    const { performer } = this.#parts;
     this.lanes.shift(lane);
     this.#flightNumber += 1;
     const flight: Flight = {
       lane,
       claim,
       number: this.#flightNumber,
-      startedAt: run.now(),
+      startedAt: now,
       unproven: !lane.proven,
       probing: lane.failures > 0,
       attempt: undefined,
     };
     lane.flights.push(flight);
     this.slots.take(flight);
-    flight.attempt = performer.start(claim, webhook, (result) => this.#landed(flight, webhook, result));
+    flight.attempt = performer.start(claim.event, { webhook, now }, (result) =>
+      this.#landed(flight, webhook, result),
+    );
     this.lanes.makeReady(lane);
   }
 

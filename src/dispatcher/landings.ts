@@ -13,6 +13,9 @@ export interface Landing {
   readonly newestFlight: number;
 }
 
+const delivered: SettledState = { status: 'delivered' };
+const succeeded: WebhookInput = { kind: 'attempt-succeeded' };
+
 /** What an answer means: for the lane and its back-off, for the webhook's status, and for the delivery. */
 export class Landings {
   readonly #parts: DispatcherParts;
@@ -23,11 +26,13 @@ export class Landings {
 
   /** Tells lane, status and queues, and returns what becomes of the delivery. */
   land(flight: Flight, webhook: WebhookRecord, { result, newestFlight }: Landing): SettledState {
-    const outcome = outcomeOf(result.answer, this.#parts.settings);
+    const { run, settings } = this.#parts;
+    const now = run.now();
+    const outcome = outcomeOf(result.answer, settings);
     const status = isOurs(result, outcome)
       ? this.#knownStatus(webhook)
-      : this.#learn(flight, webhook, { outcome, newestFlight });
-    const { run, settings } = this.#parts;
+      : this.#learn(flight, webhook, { outcome, newestFlight, now });
+    if (outcome.kind === 'delivered') return delivered;
     const policy = webhook.retry ?? settings.retry;
     const failed = outcome.kind === 'failed';
     const next = settleAfter(flight.claim.delivery, outcome, {
@@ -36,7 +41,7 @@ export class Landings {
         ? nextDelay({ claim: flight.claim, answer: result.answer, policy }, run, settings.random)
         : undefined,
       webhookStatus: status,
-      now: run.now(),
+      now,
     });
     return isUnsendable(result, next) ? { status: 'exhausted', reason: 'not-sendable' } : next;
   }
@@ -44,16 +49,13 @@ export class Landings {
   #learn(
     flight: Flight,
     webhook: WebhookRecord,
-    { outcome, newestFlight }: { outcome: Outcome; newestFlight: number },
+    { outcome, newestFlight, now }: { outcome: Outcome; newestFlight: number; now: number },
   ): WebhookStatus {
-    const { run, statuses, hooks, settings } = this.#parts;
-    const now = run.now();
+    const { statuses, hooks, settings } = this.#parts;
     const { lane } = flight;
-    const delivered = outcome.kind === 'delivered';
-    if (delivered) lane.succeed(now);
-    const counts = !delivered && lane.fail(flight, newestFlight);
     const status = statuses.apply(webhook, inputOf(outcome, settings.unavailableAfterMs), now);
-    hooks.attempted({ lane, webhook, outcome, counts });
+    if (outcome.kind === 'delivered') lane.succeed(now);
+    else hooks.failed({ lane, outcome, counts: lane.fail(flight, newestFlight) });
     return status;
   }
 
@@ -75,7 +77,7 @@ function isUnsendable({ answer }: AttemptResult, next: SettledState): boolean {
 function inputOf(outcome: Outcome, unavailableAfterMs: number): WebhookInput {
   switch (outcome.kind) {
     case 'delivered':
-      return { kind: 'attempt-succeeded' };
+      return succeeded;
     case 'gone':
       return { kind: 'gone' };
     case 'failed':

@@ -1,6 +1,6 @@
+import type { EventRecord } from '../domain/event.ts';
 import type { WebhookRecord } from '../domain/webhook.ts';
 import { AttemptInProgress, type AttemptParts, type AttemptResult } from './attempt.ts';
-import type { Claim } from './lane.ts';
 import { Template } from './template.ts';
 
 /** Makes attempts. */
@@ -16,9 +16,13 @@ export class Performer {
    * Starts one attempt and calls `done` exactly once, at the latest when its deadline and a short grace have passed,
    * whatever the transport and the signer do. Returns it, to be aborted.
    */
-  start(claim: Claim, webhook: WebhookRecord, done: (result: AttemptResult) => void): AttemptInProgress {
+  start(
+    event: EventRecord,
+    { webhook, now }: { readonly webhook: WebhookRecord; readonly now: number },
+    done: (result: AttemptResult) => void,
+  ): AttemptInProgress {
     const template = this.#templates.get(webhook) ?? this.#makeTemplate(webhook);
-    const attempt = new AttemptInProgress(this.#parts, { event: claim.event, template, done });
+    const attempt = new AttemptInProgress(this.#parts, { event, template, startedAt: now, done });
     attempt.start();
     return attempt;
   }

@@ -1,13 +1,12 @@
 import type { Outcome } from '../domain/outcome.ts';
-import type { WebhookRecord } from '../domain/webhook.ts';
 import type { Lane } from './lane.ts';
 
 /** What the retry queues are asked, and told. */
 export interface QueueHooks {
   /** Whether this process may start requests for a webhook that is served from its own queue: only under its lease. */
   mayServe(lane: Lane): boolean;
-  /** An attempt ended and tells something about the endpoint. */
-  attempted(attempted: Attempted): void;
+  /** An attempt failed by the endpoint's doing. */
+  failed(failure: Failure): void;
   /** Something of the lane was stored or left it: it may be quiet now. */
   changed(lane: Lane): void;
   /** A delivery was stored into the webhook's own queue. */
@@ -16,10 +15,9 @@ export interface QueueHooks {
   slotFreed(): void;
 }
 
-/** What an attempt tells the retry queues. */
-export interface Attempted {
+/** What a failed attempt tells the retry queues. */
+export interface Failure {
   readonly lane: Lane;
-  readonly webhook: WebhookRecord;
   readonly outcome: Outcome;
   /** False for a failure that was under way beside one that was counted. */
   readonly counts: boolean;

@@ -1,5 +1,5 @@
 import type { Lane } from '../dispatcher/lane.ts';
-import type { Attempted, QueueHooks } from '../dispatcher/queue-hooks.ts';
+import type { Failure, QueueHooks } from '../dispatcher/queue-hooks.ts';
 import { backoffMs } from '../domain/backoff.ts';
 import { leaseMargin } from '../options.ts';
 import type { QueueOpening, QueueRecord } from '../repos.ts';
@@ -129,7 +129,7 @@ export class RetryQueues implements QueueHooks {
     return holding.leaseUntil - run.now() >= settings.timeoutMs + settings.leaseMs * leaseMargin;
   }
 
-  attempted({ lane, outcome, counts }: Attempted): void {
+  failed({ lane, outcome, counts }: Failure): void {
     if (outcome.kind !== 'failed') return;
     const { run, settings } = this.#parts;
     const now = run.now();

@@ -32,9 +32,9 @@ export class WebhookCache {
   }
 
   /** The webhook as it is known now; `null` when it does not exist, `undefined` when it has to be loaded first. */
-  peek(id: string): WebhookRecord | null | undefined {
+  peek(id: string, now: number = this.#clock.now()): WebhookRecord | null | undefined {
     const entry = this.#entries.get(id);
-    if (entry === undefined || entry.expiresAt <= this.#clock.now()) return undefined;
+    if (entry === undefined || entry.expiresAt <= now) return undefined;
     return entry.webhook;
   }
 

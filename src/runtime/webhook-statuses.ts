@@ -52,7 +52,7 @@ export class WebhookStatuses {
 
   /** Applies an input and returns the status after it, as this process sees it. */
   apply(webhook: WebhookRecord, input: WebhookInput, at: number): WebhookStatus {
-    const from = this.#newest.get(webhook.id)?.to ?? (this.#cache.peek(webhook.id) ?? webhook).status;
+    const from = this.#newest.get(webhook.id)?.to ?? (this.#cache.peek(webhook.id, at) ?? webhook).status;
     const to = nextWebhookStatus(from, input, at) ?? from;
     if (to === from) return from;
     this.#cache.assume(webhook.id, to);
