@@ -48,7 +48,12 @@ export class Engine {
     this.#parts = parts;
     this.#run = run;
     this.#cache = new WebhookCache(repos.webhooks, settings.clock, settings.webhookCacheMs);
-    this.#statuses = new WebhookStatuses(run, { repo: repos.webhooks, cache: this.#cache, idle: changed });
+    this.#statuses = new WebhookStatuses(run, {
+      repo: repos.webhooks,
+      state: repos.state,
+      cache: this.#cache,
+      idle: changed,
+    });
     const queueParts: RetryQueueParts = {
       run,
       settings,

@@ -53,10 +53,12 @@ export class Landings {
   ): WebhookStatus {
     const { statuses, hooks, settings } = this.#parts;
     const { lane } = flight;
-    const status = statuses.apply(webhook, inputOf(outcome, settings.unavailableAfterMs), now);
-    if (outcome.kind === 'delivered') lane.succeed(now);
-    else hooks.failed({ lane, outcome, counts: lane.fail(flight, newestFlight) });
-    return status;
+    if (outcome.kind === 'delivered') {
+      lane.succeed(now);
+      return statuses.apply(webhook, succeeded, { at: now });
+    }
+    const opening = hooks.failed({ lane, outcome, counts: lane.fail(flight, newestFlight) });
+    return statuses.apply(webhook, inputOf(outcome, settings.unavailableAfterMs), { at: now, opening });
   }
 
   #knownStatus(webhook: WebhookRecord): WebhookStatus {

@@ -1,12 +1,13 @@
 import type { Outcome } from '../domain/outcome.ts';
+import type { QueueOpening } from '../repos.ts';
 import type { Lane } from './lane.ts';
 
 /** What the retry queues are asked, and told. */
 export interface QueueHooks {
   /** Whether this process may start requests for a webhook that is served from its own queue: only under its lease. */
   mayServe(lane: Lane): boolean;
-  /** An attempt failed by the endpoint's doing. */
-  failed(failure: Failure): void;
+  /** An attempt failed by the endpoint's doing. Returns the queue that has to be open before the webhook is stored as Retrying, if any. */
+  failed(failure: Failure): QueueOpening | undefined;
   /** Something of the lane was stored or left it: it may be quiet now. */
   changed(lane: Lane): void;
   /** A delivery was stored into the webhook's own queue. */

@@ -81,7 +81,7 @@ export class Keeper {
     const { pausedUntil } = holding.lane;
     const now = run.now();
     if (nextDueAt === undefined) {
-      if (webhook !== null) statuses.apply(webhook, { kind: 'queue-emptied' }, now);
+      if (webhook !== null) statuses.apply(webhook, { kind: 'queue-emptied' }, { at: now });
       // The record outlives an empty queue for as long as the back-off runs: the next failure goes on from there.
       if (webhook === null || pausedUntil <= now) this.#release(holding, { nextAt: now, close: true });
       else this.#release(holding, { nextAt: pausedUntil });
@@ -97,7 +97,8 @@ export class Keeper {
     const { unavailableAfterMs } = settings;
     if (holding.servedFor !== endOfD(webhook.status, unavailableAfterMs)) return false;
     return (
-      statuses.apply(webhook, { kind: 'time-is-up', unavailableAfterMs }, run.now()).state === 'unavailable'
+      statuses.apply(webhook, { kind: 'time-is-up', unavailableAfterMs }, { at: run.now() }).state ===
+      'unavailable'
     );
   }
 

@@ -129,13 +129,14 @@ export class RetryQueues implements QueueHooks {
     return holding.leaseUntil - run.now() >= settings.timeoutMs + settings.leaseMs * leaseMargin;
   }
 
-  failed({ lane, outcome, counts }: Failure): void {
-    if (outcome.kind !== 'failed') return;
+  failed({ lane, outcome, counts }: Failure): QueueOpening | undefined {
+    if (outcome.kind !== 'failed') return undefined;
     const { run, settings } = this.#parts;
     const now = run.now();
     const { retryAfterMs } = outcome;
     const waitMs = counts ? backoffMs(settings.backoff, lane.failures, settings.random) : 0;
     lane.pause(now + waitMs, retryAfterMs === undefined ? 0 : now + retryAfterMs);
+    return this.#holdings.has(lane.webhookId) ? undefined : openingOf(lane);
   }
 
   changed(lane: Lane): void {
@@ -146,9 +147,8 @@ export class RetryQueues implements QueueHooks {
   joined(lane: Lane, dueAt: number): void {
     const holding = this.#holdings.get(lane.webhookId);
     if (holding !== undefined) holding.stir(dueAt);
-    else if (lane.failures > 0) {
-      this.#opener.add({ webhookId: lane.webhookId, failures: lane.failures, nextAt: lane.pausedUntil });
-    } else this.#opener.add({ webhookId: lane.webhookId, failures: 0, nextAt: dueAt });
+    else if (lane.failures > 0) this.#opener.add(openingOf(lane));
+    else this.#opener.add({ webhookId: lane.webhookId, failures: 0, nextAt: dueAt });
   }
 
   slotFreed(): void {
@@ -246,6 +246,11 @@ export class RetryQueues implements QueueHooks {
       this.#renew();
     });
   }
+}
+
+/** The queue of a webhook that failed, with its back-off as it stands. */
+function openingOf({ webhookId, failures, pausedUntil }: Lane): QueueOpening {
+  return { webhookId, failures, nextAt: pausedUntil };
 }
 
 /** One entry per webhook: the one with failures says more, and the earlier one is sooner. */

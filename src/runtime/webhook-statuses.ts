@@ -5,18 +5,33 @@ import {
   type WebhookRecord,
   type WebhookStatus,
 } from '../domain/webhook.ts';
-import type { WebhookRepo } from '../repos.ts';
+import type { QueueOpening, StateRepo, WebhookRepo } from '../repos.ts';
 import { publicStatus } from '../views.ts';
 import { BatchWriter } from './batch-writer.ts';
 import type { Run } from './run.ts';
 import type { WebhookCache } from './webhook-cache.ts';
 
-interface PendingChange {
+/** When something happened to a webhook, and what has to be open before that is stored. */
+export interface When {
+  /** Epoch ms. */
+  readonly at: number;
+  readonly opening?: QueueOpening | undefined;
+}
+
+/** What statuses are stored with. */
+export interface WebhookStatusesParts {
+  readonly repo: WebhookRepo;
+  readonly state: StateRepo;
+  readonly cache: WebhookCache;
+  /** Called when the last change has been stored. */
+  readonly idle: () => void;
+}
+
+interface PendingChange extends When {
   readonly webhook: WebhookRecord;
   readonly from: WebhookStatus;
   readonly to: WebhookStatus;
   readonly input: WebhookInput;
-  readonly at: number;
 }
 
 /**
@@ -31,15 +46,21 @@ export class WebhookStatuses {
   readonly #newest = new Map<string, PendingChange>();
   #reapplying = 0;
 
-  constructor(run: Run, { repo, cache, idle }: { repo: WebhookRepo; cache: WebhookCache; idle: () => void }) {
+  constructor(run: Run, { repo, state, cache, idle }: WebhookStatusesParts) {
     this.#run = run;
     this.#cache = cache;
     this.#writer = new BatchWriter({
       run,
       operation: 'webhooks.setStatus',
       maxBatch: 500,
-      write: (changes) =>
-        repo.setStatus(changes.map(({ webhook, from, to }) => ({ webhookId: webhook.id, from, to }))),
+      write: async (changes) => {
+        // First: a webhook that is Retrying with no queue open would stay so until its next event.
+        const openings = changes.flatMap(({ opening }) => (opening === undefined ? [] : [opening]));
+        if (openings.length > 0) await state.open(openings, { now: run.now() });
+        return await repo.setStatus(
+          changes.map(({ webhook, from, to }) => ({ webhookId: webhook.id, from, to })),
+        );
+      },
       written: (change, applied) => (applied ? this.#stored(change) : void this.#refused(change)),
       idle,
     });
@@ -50,13 +71,16 @@ export class WebhookStatuses {
     return this.#writer.size + this.#reapplying;
   }
 
-  /** Applies an input and returns the status after it, as this process sees it. */
-  apply(webhook: WebhookRecord, input: WebhookInput, at: number): WebhookStatus {
+  /**
+   * Applies an input and returns the status after it, as this process sees it. With `opening`, a change is stored only after that queue
+   * has been opened.
+   */
+  apply(webhook: WebhookRecord, input: WebhookInput, { at, opening }: When): WebhookStatus {
     const from = this.#newest.get(webhook.id)?.to ?? (this.#cache.peek(webhook.id, at) ?? webhook).status;
     const to = nextWebhookStatus(from, input, at) ?? from;
     if (to === from) return from;
     this.#cache.assume(webhook.id, to);
-    const change = { webhook, from, to, input, at };
+    const change = { webhook, from, to, input, at, opening };
     this.#newest.set(webhook.id, change);
     this.#writer.add(change);
     return to;
@@ -83,7 +107,7 @@ export class WebhookStatuses {
     if (!stored) return;
     // An acknowledgement can be lost: what this change wanted may be there already.
     if (sameStatus(stored.status, change.to)) this.#applied(change);
-    else this.apply(stored, change.input, change.at);
+    else this.apply(stored, change.input, change);
   }
 
   #applied({ webhook, from, to }: PendingChange): void {
