@@ -282,8 +282,8 @@ export interface QueueRecord {
   /** Rises with every `open`: tells a worker that found the queue empty whether something came since. */
   readonly wakes: number;
   /**
-   * Fencing token: rises by one with every acquisition and reset. A new record begins with the instant of its creation (epoch ms), so
-   * that it is above every token that an earlier record of the same webhook can have had.
+   * Fencing token: rises by one with every acquisition and reset. A new record begins above every token that an earlier
+   * record of the same webhook had, and not below the instant of its creation (epoch ms), by which a store that forgets closed records can tell.
    */
   readonly token: number;
   /** When the lease of the worker that serves it runs out; absent while nobody does. */
@@ -297,7 +297,7 @@ export interface QueueRecord {
 export interface StateRepo {
   /**
    * Makes sure that these queues are open. Absent: created with the entry's `failures`, `nextAt` and (for an entry with failures) `notBefore`
-   * equal to it, else 0; `wakes` 1, token `now`. Present: `wakes` rises by one; and where it is neither leased (an expired lease counts as none) nor
+   * equal to it, else 0; `wakes` 1, the token as `QueueRecord.token` says. Present: `wakes` rises by one; and where it is neither leased (an expired lease counts as none) nor
    * held: an entry with failures, for a record without, puts its `failures` and `nextAt` (as `notBefore` too) in place; otherwise
    * `nextAt` becomes the earlier of what it was and the entry's, but not earlier than `notBefore`.
    */

@@ -1,5 +1,6 @@
 import type { EventRecord } from '../domain/event.ts';
 import type { WebhookRecord } from '../domain/webhook.ts';
+import { isReservedHeader } from '../http/headers.ts';
 import { maskHeaders, redactUrl, secretParts } from '../http/redact.ts';
 
 /** What of a request is the same for every event of a webhook: made once per version of its record. */
@@ -18,7 +19,7 @@ export class Template {
     const secrets = webhook.secrets.map(({ secret }) => secret);
     this.webhook = webhook;
     this.shownUrl = redactUrl(webhook.url);
-    this.#headers = { ...webhook.headers, 'user-agent': userAgent };
+    this.#headers = { ...sendable(webhook.headers ?? {}), 'user-agent': userAgent };
     this.#shownHeaders = maskHeaders(this.#headers);
     this.#hidden = secretParts([...secrets, ...credentialsIn(this.#headers), ...tokensIn(webhook.url)]);
     this.#secrets = webhook.secrets.some(({ expiresAt }) => expiresAt !== undefined) ? undefined : secrets;
@@ -63,6 +64,12 @@ export class Template {
     const ofSignature = isPlain ? [signature.slice(3)] : secretParts([signature]);
     return [...this.#hidden, ...ofEvent, ...ofSignature];
   }
+}
+
+/** A host that keeps its own webhooks table need not have checked its headers; a reserved one could redirect or smuggle a request. */
+function sendable(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const named = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
+  return Object.fromEntries(named.filter(([name]) => !isReservedHeader(name)));
 }
 
 /** The values in a URL's query, as written and as decoded: they may be tokens, and a 404 often repeats the URL. */

@@ -49,6 +49,14 @@ describe('the headers', () => {
     });
   });
 
+  test('that are reserved are not sent, though a host of its own webhooks table may keep them', () => {
+    const headers = { Host: 'internal', 'Webhook-Id': 'evt_forged', 'content-length': '3', 'X-Fine': 'yes' };
+    const sent = new Template(webhook({ headers }), 'surehook/0').headers(event(), 7, 'v1,sig');
+    expect(sent).toMatchObject({ 'webhook-id': 'evt_1', 'x-fine': 'yes' });
+    expect(Object.keys(sent)).not.toEqual(expect.arrayContaining(['host']));
+    expect(Object.keys(sent)).not.toEqual(expect.arrayContaining(['content-length']));
+  });
+
   test('as stored with an attempt show no credential, no signature and no token', () => {
     const template = new Template(webhook(), 'surehook/0');
     const shown = JSON.stringify([template.shownUrl, template.shownHeaders(event(), 7)]);
