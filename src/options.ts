@@ -177,7 +177,7 @@ function checkRepos(value: unknown): Repos {
     webhooks: withMethods('repos.webhooks', repos.webhooks, ['getMany', 'subscribers', 'setStatus']),
     events: withMethods('repos.events', repos.events, [
       ...['append', 'claimExpress', 'claimQueues', 'settle', 'exhaustQueue', 'ownQueues', 'markReplay'],
-      ...['promoteReplays', 'getDeliveries', 'getEvents', 'attempts', 'listDeliveries'],
+      ...['promoteReplays', 'getDeliveries', 'getEvents', 'attempts', 'listDeliveries', 'prune'],
     ]),
     state: withMethods('repos.state', repos.state, ['open', 'acquire', 'save', 'reset', 'get']),
   };

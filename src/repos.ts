@@ -162,6 +162,16 @@ export interface EventRepo {
   listDeliveries(query: DeliveryQuery): Promise<readonly DeliveryRecord[]>;
 
   /**
+   * Removes, longest ended first and in one short step, up to `limit` of each of these; a bound that is absent keeps all of its kind:
+   * - deliveries delivered before `deliveredBefore` or given up before `exhaustedBefore` (by `completedAt`), with their attempts, and with the
+   *   last delivery of an event the event: its id and its idempotency key are free again;
+   * - events that had no delivery from the beginning, published before `deliveredBefore`;
+   * - the attempts of deliveries that ended before `attemptsBefore`. The delivery keeps its count of `attempts`.
+   * Nothing that waits, is leased or is replaying loses anything. The instants are judged as given, whatever clock the store has.
+   */
+  prune(request: PruneRequest): Promise<PruneResult>;
+
+  /**
    * Optional wake-up: calls `listener` after something was stored that may be due (append committed, replay marked), in this process
    * or another, and returns what ends that. Without it a poll finds the work.
    */
@@ -252,6 +262,25 @@ export interface ExhaustRequest {
   readonly reason: ExhaustedReason;
   readonly now: number;
   readonly limit: number;
+}
+
+/** What may go: everything that ended before these instants, epoch ms. */
+export interface PruneRequest {
+  readonly deliveredBefore?: number;
+  readonly exhaustedBefore?: number;
+  readonly attemptsBefore?: number;
+  /** Of each kind, per call: keeps every step short. */
+  readonly limit: number;
+}
+
+/** What went. */
+export interface PruneResult {
+  readonly deliveries: number;
+  readonly events: number;
+  /** Those of removed deliveries included. */
+  readonly attempts: number;
+  /** Whether another call with the same bounds may find more. */
+  readonly more: boolean;
 }
 
 /** Which deliveries to list. All given conditions hold at once. */

@@ -46,7 +46,13 @@ export class Dispatcher {
     this.#parts = parts;
     this.slots = new Slots(settings.maxInFlight);
     this.#landings = new Landings(parts);
-    this.#settler = new Settler(run, repo, (ending, result) => this.#settled(ending, result));
+    this.#settler = new Settler(run, repo, {
+      settled: (ending, result) => this.#settled(ending, result),
+      batchSettled: () => {
+        this.#feed.refill();
+        parts.changed();
+      },
+    });
     this.#housekeeping = new Housekeeping({
       run,
       settings,
@@ -117,7 +123,11 @@ export class Dispatcher {
   }
 
   #windowOf(lane: Lane, webhook: WebhookRecord): number {
-    return Math.min(lane.window, webhook.maxInFlight ?? this.#parts.settings.maxInFlightPerWebhook);
+    return Math.min(lane.window, this.#capOf(webhook));
+  }
+
+  #capOf(webhook: WebhookRecord): number {
+    return webhook.maxInFlight ?? this.#parts.settings.maxInFlightPerWebhook;
   }
 
   #room(): number {
@@ -156,9 +166,8 @@ export class Dispatcher {
     // Not known, gone or unavailable: its turn will tell, and nothing is sent for it.
     if (webhook === undefined || webhook === null || webhook.status.state === 'unavailable') return true;
     if (webhook.status.state !== 'enabled' || lane.apartUntil > now) return false;
-    const window = this.#windowOf(lane, webhook);
-    const hangs = lane.flights.length >= window && lane.isSlow(now, slowMs);
-    const cap = webhook.maxInFlight ?? this.#parts.settings.maxInFlightPerWebhook;
+    const cap = this.#capOf(webhook);
+    const hangs = lane.flights.length >= Math.min(lane.window, cap) && lane.isSlow(now, slowMs);
     if (!hangs && lane.waiting < cap) return true;
     this.#setApart(lane);
     return false;
@@ -255,7 +264,7 @@ export class Dispatcher {
     };
     lane.flights.push(flight);
     this.slots.take(flight);
-    flight.attempt = performer.start(claim.event, { webhook, now }, (result) =>
+    flight.attempt = performer.start(claim.event, { webhook, now, holder: lane }, (result) =>
       this.#landed(flight, webhook, result),
     );
     this.lanes.makeReady(lane);
@@ -297,7 +306,7 @@ export class Dispatcher {
   }
 
   #settled({ lane, next, claim, attempt }: Ending, result: SettleResult): void {
-    const { hooks, changed } = this.#parts;
+    const { hooks } = this.#parts;
     lane.unsettled -= 1;
     if (wasStored(result) && next.status === 'waiting') {
       if (next.queue === 'own') hooks.joined(lane, next.dueAt);
@@ -309,7 +318,5 @@ export class Dispatcher {
     }
     this.counters.count(next, attempt !== undefined, result);
     hooks.changed(lane);
-    this.#feed.refill();
-    changed();
   }
 }

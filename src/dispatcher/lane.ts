@@ -1,6 +1,7 @@
 import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { EventRecord } from '../domain/event.ts';
 import { Fifo } from './fifo.ts';
+import type { Template } from './template.ts';
 
 /** A delivery that this process has claimed. */
 export interface Claim {
@@ -48,6 +49,8 @@ export class Lane {
   retryAfterUntil = 0;
   /** Outcomes that are not stored yet. */
   unsettled = 0;
+  /** What its requests have in common, as of the last one. */
+  template: Template | undefined = undefined;
   /** Oldest first. A handful: an array is cheaper than a set that comes and goes. */
   readonly flights: Flight[] = [];
   /** Its place in the order of turns; see `Lanes`. */

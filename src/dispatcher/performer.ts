@@ -3,10 +3,18 @@ import type { WebhookRecord } from '../domain/webhook.ts';
 import { AttemptInProgress, type AttemptParts, type AttemptResult } from './attempt.ts';
 import { Template } from './template.ts';
 
+/** For whom an attempt is made, and when. */
+export interface AttemptStart {
+  readonly webhook: WebhookRecord;
+  /** Epoch ms. */
+  readonly now: number;
+  /** Keeps the webhook's template from one attempt to the next. */
+  readonly holder: { template: Template | undefined };
+}
+
 /** Makes attempts. */
 export class Performer {
   readonly #parts: AttemptParts;
-  readonly #templates = new WeakMap<WebhookRecord, Template>();
 
   constructor(parts: AttemptParts) {
     this.#parts = parts;
@@ -18,18 +26,13 @@ export class Performer {
    */
   start(
     event: EventRecord,
-    { webhook, now }: { readonly webhook: WebhookRecord; readonly now: number },
+    { webhook, now, holder }: AttemptStart,
     done: (result: AttemptResult) => void,
   ): AttemptInProgress {
-    const template = this.#templates.get(webhook) ?? this.#makeTemplate(webhook);
+    if (holder.template?.webhook !== webhook) holder.template = new Template(webhook, this.#parts.userAgent);
+    const { template } = holder;
     const attempt = new AttemptInProgress(this.#parts, { event, template, startedAt: now, done });
     attempt.start();
     return attempt;
-  }
-
-  #makeTemplate(webhook: WebhookRecord): Template {
-    const template = new Template(webhook, this.#parts.userAgent);
-    this.#templates.set(webhook, template);
-    return template;
   }
 }

@@ -8,7 +8,8 @@ export class RequestHandle implements TransportRequest {
   readonly body: Uint8Array;
   readonly maxResponseBytes: number;
   #controller: AbortController | undefined;
-  #listeners: (() => void)[] = [];
+  /** Undefined until there is one. */
+  #listeners: (() => void)[] | undefined;
   #aborted = false;
 
   constructor(message: Pick<TransportRequest, 'url' | 'headers' | 'body' | 'maxResponseBytes'>) {
@@ -27,6 +28,7 @@ export class RequestHandle implements TransportRequest {
 
   onAbort(listener: () => void): void {
     if (this.#aborted) callSafely(listener);
+    else if (this.#listeners === undefined) this.#listeners = [listener];
     else this.#listeners.push(listener);
   }
 
@@ -35,8 +37,8 @@ export class RequestHandle implements TransportRequest {
     this.#aborted = true;
     // Listeners of `signal` that throw are reported by the platform itself; those of a transport of the host's must not end up here.
     this.#controller?.abort();
-    for (const listener of this.#listeners) callSafely(listener);
-    this.#listeners = [];
+    for (const listener of this.#listeners ?? []) callSafely(listener);
+    this.#listeners = undefined;
   }
 }
 

@@ -13,6 +13,13 @@ export interface Ending {
   readonly next: SettledState;
 }
 
+/** Who hears what was stored. */
+export interface SettleListener {
+  settled(ending: Ending, result: SettleResult): void;
+  /** Called after the last of a batch. */
+  batchSettled(): void;
+}
+
 /** Whether the outcome is what the store holds now: stored by this call, or by an earlier one whose acknowledgement was lost. */
 export function wasStored(result: SettleResult): boolean {
   return result === 'applied' || result === 'repeated';
@@ -26,7 +33,7 @@ export class Settler {
   readonly #run: Run;
   readonly #writer: BatchWriter<Ending, SettleResult>;
 
-  constructor(run: Run, repo: EventRepo, settled: (ending: Ending, result: SettleResult) => void) {
+  constructor(run: Run, repo: EventRepo, listener: SettleListener) {
     this.#run = run;
     this.#writer = new BatchWriter({
       run,
@@ -35,8 +42,9 @@ export class Settler {
       write: (endings) => repo.settle(endings.map(toSettlement), { now: run.now() }),
       written: (ending, result) => {
         this.#report(ending, result);
-        settled(ending, result);
+        listener.settled(ending, result);
       },
+      batchWritten: () => listener.batchSettled(),
     });
   }
 

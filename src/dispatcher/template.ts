@@ -9,7 +9,8 @@ export class Template {
   /** As stored with attempts: credentials masked. */
   readonly shownUrl: string;
   readonly #headers: Readonly<Record<string, string>>;
-  readonly #shownHeaders: Readonly<Record<string, string>>;
+  /** Whether a header of the webhook's is masked where it is shown. */
+  readonly #hasCredentials: boolean;
   /** Parts of secrets that an endpoint must not be able to echo into what is stored. */
   readonly #hidden: readonly string[];
   /** The secrets, where none of them expires. */
@@ -20,8 +21,9 @@ export class Template {
     this.webhook = webhook;
     this.shownUrl = redactUrl(webhook.url);
     this.#headers = { ...sendable(webhook.headers ?? {}), 'user-agent': userAgent };
-    this.#shownHeaders = maskHeaders(this.#headers);
-    this.#hidden = secretParts([...secrets, ...credentialsIn(this.#headers), ...tokensIn(webhook.url)]);
+    const credentials = credentialsIn(this.#headers);
+    this.#hasCredentials = credentials.length > 0;
+    this.#hidden = secretParts([...secrets, ...credentials, ...tokensIn(webhook.url)]);
     this.#secrets = webhook.secrets.some(({ expiresAt }) => expiresAt !== undefined) ? undefined : secrets;
   }
 
@@ -44,16 +46,10 @@ export class Template {
     };
   }
 
-  /** The same as stored with the attempt: no credentials, no signature. */
-  shownHeaders(event: EventRecord, timestamp: number): Record<string, string> {
-    return {
-      ...(event.headers && maskHeaders(event.headers)),
-      ...this.#shownHeaders,
-      'content-type': event.contentType,
-      'webhook-id': event.id,
-      'webhook-timestamp': String(timestamp),
-      'webhook-signature': '***',
-    };
+  /** The headers of a request as they are stored with the attempt: no credentials, no signature. */
+  shown(headers: Readonly<Record<string, string>>, event: EventRecord): Readonly<Record<string, string>> {
+    if (this.#hasCredentials || event.headers !== undefined) return maskHeaders(headers);
+    return { ...headers, 'webhook-signature': '***' };
   }
 
   /** What must not appear in anything stored about an attempt. */

@@ -2,12 +2,10 @@ import type { Dispatcher } from 'undici';
 import { TransportError, type TransportResponse } from './transport.ts';
 import { transportError } from './transport-errors.ts';
 
-/** What an exchange does when it is over. Exactly one of the first two is called, once, and then `release`. */
+/** Who hears that an exchange is over, once. */
 export interface ExchangeEnd {
-  readonly resolve: (response: TransportResponse) => void;
-  readonly reject: (error: TransportError) => void;
   /** `clean`: the answer was read to its end, so that the connection may serve again. */
-  readonly release: (clean: boolean) => void;
+  ended(clean: boolean): void;
 }
 
 /** Interim responses (1xx) beyond this are an attack. */
@@ -20,7 +18,11 @@ const NO_HEADERS: Readonly<Record<string, string>> = {};
  * One request and its answer, as undici reports it. From the final status on it ends with an answer whatever happens to the body: a 2xx is final.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
+  /** Resolves with the answer or rejects with `TransportError`. */
+  readonly answer: Promise<TransportResponse>;
   #end: ExchangeEnd | undefined;
+  #resolve!: (response: TransportResponse) => void;
+  #reject!: (error: TransportError) => void;
   readonly #maxBytes: number;
   #interim = 0;
   #status = 0;
@@ -31,6 +33,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   constructor(maxBytes: number, end: ExchangeEnd) {
     this.#maxBytes = maxBytes;
     this.#end = end;
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
   }
 
   /** Whether it is over. */
@@ -41,6 +47,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Ends it now: with the answer as far as it came, or with kind `aborted`. */
   abort(): void {
     this.#stop(new TransportError('aborted', 'ended before the answer'));
+  }
+
+  /** Ends it because no request could be made of it. */
+  fail(error: unknown): void {
+    this.#stop(error);
   }
 
   /** Present so that undici treats this as a handler of the current kind. */
@@ -87,11 +98,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (end === undefined) return;
     // undici keeps up to 256 finished requests of a connection, and with them their handlers: nothing else may live that long.
     this.#end = undefined;
-    if (this.#status === 0) end.reject(transportError(error, 'exchange'));
-    else end.resolve({ status: this.#status, headers: this.#headers, body: this.#received() });
+    if (this.#status === 0) this.#reject(transportError(error, 'exchange'));
+    else this.#resolve({ status: this.#status, headers: this.#headers, body: this.#received() });
     this.#headers = NO_HEADERS;
     this.#body = NO_BODY;
-    end.release(clean);
+    end.ended(clean);
   }
 
   /** Copied, because a chunk is a view that keeps a whole read buffer alive; grown by doubling, because chunks may be of one byte. */

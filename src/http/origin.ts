@@ -1,6 +1,6 @@
 import Client from 'undici/lib/dispatcher/client.js';
 import { Dialler, type DialTarget } from './connector.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, type ExchangeEnd } from './exchange.ts';
 import type { TransportRequest, TransportResponse } from './transport.ts';
 
 /** Servers commonly drop idle connections after 5 s; a request must not meet that moment. */
@@ -13,11 +13,35 @@ const KEEP_ALIVE_MARGIN_MS = 1000;
 const MAX_HEADER_BYTES = 16 * 1024;
 
 /** One client of undici: one socket at a time, one request at a time. */
-interface Connection {
+class Connection implements ExchangeEnd {
   readonly client: Client;
   readonly dialler: Dialler;
+  /** The request under way. */
+  exchange: Exchange | undefined = undefined;
   /** When it was last given back, ms of the clock. */
-  freeSince: number;
+  freeSince = 0;
+  readonly #released: (connection: Connection, clean: boolean) => void;
+
+  constructor(
+    { client, dialler }: Pick<Connection, 'client' | 'dialler'>,
+    released: (connection: Connection, clean: boolean) => void,
+  ) {
+    this.client = client;
+    this.dialler = dialler;
+    this.#released = released;
+  }
+
+  ended(clean: boolean): void {
+    this.exchange = undefined;
+    this.#released(this, clean);
+  }
+
+  /** Closes the socket, or gives up the one in the making. */
+  destroy(): Promise<void> {
+    const done = this.client.destroy();
+    this.dialler.cancel();
+    return done;
+  }
 }
 
 /**
@@ -32,44 +56,51 @@ export class Origin {
   readonly #target: DialTarget;
   /** By `freeSince`, ascending. */
   readonly #free: Connection[] = [];
-  readonly #running = new Map<Connection, Exchange>();
+  /** The free ones and those that serve a request. */
+  readonly #all = new Set<Connection>();
+  #isDropped = false;
 
   constructor(url: string, target: DialTarget) {
     this.#url = url;
     this.#target = target;
   }
 
+  /** Nothing was left of it when it was last looked at: its owner has let go of it. */
+  get isDropped(): boolean {
+    return this.#isDropped;
+  }
+
   send(request: TransportRequest, path: string): Promise<TransportResponse> {
-    return new Promise((resolve, reject) => {
-      const connection = this.#free.pop() ?? this.#connect();
-      const exchange = new Exchange(request.maxResponseBytes, {
-        resolve,
-        reject,
-        release: (clean) => this.#release(connection, clean),
-      });
-      this.#running.set(connection, exchange);
-      request.onAbort(() => exchange.abort());
-      if (exchange.settled) return;
-      connection.client.dispatch(
-        { path, method: request.method, headers: flatHeaders(request.headers), body: request.body },
-        exchange,
-      );
-    });
+    const connection = this.#free.pop() ?? this.#connect();
+    const exchange = new Exchange(request.maxResponseBytes, connection);
+    connection.exchange = exchange;
+    request.onAbort(() => exchange.abort());
+    if (!exchange.settled) {
+      const { method, body } = request;
+      try {
+        connection.client.dispatch({ path, method, headers: flatHeaders(request.headers), body }, exchange);
+      } catch (error) {
+        exchange.fail(error);
+      }
+    }
+    return exchange.answer;
   }
 
   /** Drops connections that were given back before `limit` (ms of the clock). True when nothing is left. */
   dropIdle(limit: number): boolean {
     const kept = this.#free.findIndex((connection) => connection.freeSince > limit);
     const dropped = this.#free.splice(0, kept < 0 ? this.#free.length : kept);
-    for (const connection of dropped) void destroy(connection);
-    return this.#free.length === 0 && this.#running.size === 0;
+    for (const connection of dropped) this.#destroy(connection);
+    this.#isDropped = this.#all.size === 0;
+    return this.#isDropped;
   }
 
   /** Ends everything. Answers that have begun are given as far as they came. */
   async close(): Promise<void> {
-    const all = [...this.#free.splice(0), ...this.#running.keys()];
-    for (const exchange of [...this.#running.values()]) exchange.abort();
-    await Promise.all(all.map(destroy));
+    const all = [...this.#all];
+    this.#free.length = 0;
+    for (const connection of all) connection.exchange?.abort();
+    await Promise.all(all.map((connection) => connection.destroy()));
   }
 
   #connect(): Connection {
@@ -85,25 +116,24 @@ export class Origin {
       keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN_MS,
       allowH2: false,
     });
-    return { client, dialler, freeSince: 0 };
+    const connection = new Connection({ client, dialler }, this.#released);
+    this.#all.add(connection);
+    return connection;
   }
 
-  #release(connection: Connection, clean: boolean): void {
-    this.#running.delete(connection);
-    if (clean) {
-      connection.freeSince = this.#target.clock.now();
-      this.#free.push(connection);
-    } else {
-      void destroy(connection);
+  readonly #released = (connection: Connection, clean: boolean): void => {
+    if (!clean) {
+      this.#destroy(connection);
+      return;
     }
-  }
-}
+    connection.freeSince = this.#target.clock.now();
+    this.#free.push(connection);
+  };
 
-/** Closes the socket, or gives up the one in the making. */
-function destroy(connection: Connection): Promise<void> {
-  const done = connection.client.destroy();
-  connection.dialler.cancel();
-  return done;
+  #destroy(connection: Connection): void {
+    this.#all.delete(connection);
+    void connection.destroy();
+  }
 }
 
 /** undici's flat form, which it need not take apart. A compressed answer could be a bomb, so none is asked for. */

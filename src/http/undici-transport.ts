@@ -38,6 +38,8 @@ interface Target {
   readonly hostname: string;
   readonly port: number;
   readonly secure: boolean;
+  /** As of the last request. */
+  open: Origin | undefined;
 }
 
 /**
@@ -74,8 +76,9 @@ class HttpTransport implements Transport {
     if (this.#closed) return Promise.reject(new TransportError('aborted', 'the transport is closed'));
     const target = this.#targets.get(request.url) ?? this.#check(request.url);
     if (target === undefined) return Promise.reject(blocked());
-    const origin = this.#origins.get(target.origin) ?? this.#open(target);
-    return origin.send(request, target.path);
+    if (target.open?.isDropped !== false)
+      target.open = this.#origins.get(target.origin) ?? this.#open(target);
+    return target.open.send(request, target.path);
   }
 
   async close(): Promise<void> {
@@ -138,6 +141,7 @@ function targetOf(url: string, policy: EndpointPolicy): Target | undefined {
       hostname: literalIn(parsed.hostname) ?? parsed.hostname,
       port: portOf(parsed),
       secure: parsed.protocol === 'https:',
+      open: undefined,
     };
   } catch {
     return undefined;

@@ -4,7 +4,7 @@ import { NewestFirst } from './newest-first.ts';
 
 /** The newest-first orders of all deliveries, of each tenant's and of each webhook's. */
 export class DeliveryIndex {
-  readonly #all = new NewestFirst<DeliveryRow>();
+  readonly #all = new NewestFirst<DeliveryRow>(isGone);
   readonly #ofTenant = new Map<string, NewestFirst<DeliveryRow>>();
   readonly #ofWebhook = new Map<string, NewestFirst<DeliveryRow>>();
 
@@ -13,6 +13,13 @@ export class DeliveryIndex {
     this.#all.add(row);
     orderOf(this.#ofTenant, row.record.tenantId).add(row);
     orderOf(this.#ofWebhook, row.record.webhookId).add(row);
+  }
+
+  /** Takes out a row that is gone. */
+  forget({ record }: DeliveryRow): void {
+    this.#all.forget();
+    forgetIn(this.#ofTenant, record.tenantId);
+    forgetIn(this.#ofWebhook, record.webhookId);
   }
 
   /** One page. It reads the narrowest order that the query allows and passes over what the other conditions exclude. */
@@ -31,9 +38,19 @@ export class DeliveryIndex {
 function orderOf(orders: Map<string, NewestFirst<DeliveryRow>>, key: string): NewestFirst<DeliveryRow> {
   const known = orders.get(key);
   if (known !== undefined) return known;
-  const order = new NewestFirst<DeliveryRow>();
+  const order = new NewestFirst<DeliveryRow>(isGone);
   orders.set(key, order);
   return order;
+}
+
+function forgetIn(orders: Map<string, NewestFirst<DeliveryRow>>, key: string): void {
+  const order = orders.get(key);
+  order?.forget();
+  if (order?.size === 0) orders.delete(key);
+}
+
+function isGone(row: DeliveryRow): boolean {
+  return row.isGone;
 }
 
 function matches({ record }: DeliveryRow, { tenantId, eventType, status }: DeliveryQuery): boolean {

@@ -13,6 +13,8 @@ export class DeliveryRow {
   /** Where it waits while it is pending, failed or delivering. */
   home: DueQueue<DeliveryRow> | undefined = undefined;
   ticket: Ticket<DeliveryRow> | undefined = undefined;
+  /** Pruned: in no queue, and passed over by listings. */
+  isGone = false;
   /** Undefined until there is one: most rows of a backlog have none. */
   #attempts: AttemptRecord[] | undefined = undefined;
   #claimedAt = 0;
@@ -26,6 +28,13 @@ export class DeliveryRow {
   /** All attempts by ascending number. */
   get attempts(): readonly AttemptRecord[] {
     return this.#attempts === undefined ? [] : this.#attempts.slice();
+  }
+
+  /** Forgets its attempts, and returns how many there were. Only for a row that has ended. */
+  dropAttempts(): number {
+    const dropped = this.#attempts?.length ?? 0;
+    this.#attempts = undefined;
+    return dropped;
   }
 
   /** Puts the row under a lease, recording the claim that it replaces where one was lost. */

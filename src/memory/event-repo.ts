@@ -10,6 +10,8 @@ import type {
   EventRepo,
   ExhaustRequest,
   ExpressClaim,
+  PruneRequest,
+  PruneResult,
   QueuesClaim,
   Settlement,
   SettleResult,
@@ -22,6 +24,7 @@ import { DeliveryRow } from './delivery-row.ts';
 import { DueQueue } from './due-queue.ts';
 import { EventLog, type StoredEvent } from './event-log.ts';
 import { Listeners } from './listeners.ts';
+import { Pruning } from './pruning.ts';
 import type { StoreTime } from './store-time.ts';
 
 /**
@@ -39,6 +42,7 @@ export class MemoryEventRepo implements EventRepo {
   /** Replaying deliveries by the order of their marking. */
   readonly #replays = new DueQueue<DeliveryRow>();
   readonly #index = new DeliveryIndex();
+  readonly #pruning = new Pruning();
   readonly #listeners = new Listeners<Work>();
   #appended = 0;
   #marked = 0;
@@ -55,12 +59,12 @@ export class MemoryEventRepo implements EventRepo {
     }
     const placed = this.#place(entries);
     for (const { stored, duplicate } of placed) {
-      if (!duplicate) this.#enter(stored.rows);
+      if (!duplicate) this.#enter(stored);
     }
     this.#announce(placed);
     return placed.map(({ stored, duplicate }) => ({
       event: stored.event,
-      deliveries: stored.rows.map((row) => row.record),
+      deliveries: stored.rows.filter((row) => !row.isGone).map((row) => row.record),
       duplicate,
     }));
   }
@@ -90,6 +94,7 @@ export class MemoryEventRepo implements EventRepo {
     const { webhookId, reason, now, limit } = request;
     return this.#queues.takeWaiting(webhookId, limit).map((row) => {
       row.record = exhaustedRecord(row.record, reason, now);
+      this.#pruning.note(row);
       return row.record;
     });
   }
@@ -146,6 +151,20 @@ export class MemoryEventRepo implements EventRepo {
     return this.#index.page(query).map((row) => row.record);
   }
 
+  async prune(request: PruneRequest): Promise<PruneResult> {
+    const rows = this.#pruning.takeDeliveries(request);
+    const stripped = this.#pruning.takeForAttempts(request);
+    const unheard = this.#pruning.takeUnheard(request);
+    let attempts = 0;
+    for (const row of rows.concat(stripped)) attempts += row.dropAttempts();
+    let events = unheard.length;
+    for (const stored of unheard) this.#events.remove(stored);
+    for (const row of rows) events += this.#remove(row);
+    const { limit } = request;
+    const more = rows.length >= limit || stripped.length >= limit || unheard.length >= limit;
+    return { deliveries: rows.length, events, attempts, more };
+  }
+
   onWork(listener: (work: Work) => void): () => void {
     return this.#listeners.add(listener);
   }
@@ -179,11 +198,24 @@ export class MemoryEventRepo implements EventRepo {
     return { stored, duplicate: false };
   }
 
-  #enter(rows: readonly DeliveryRow[]): void {
-    for (const row of rows) {
+  #enter(stored: StoredEvent): void {
+    if (stored.rows.length === 0) this.#pruning.noteUnheard(stored);
+    for (const row of stored.rows) {
       this.#index.add(row);
       if (isWaiting(row)) this.#queues.enter(row);
+      else this.#pruning.note(row);
     }
+  }
+
+  /** Takes a delivery out, and its event with the last one. Returns how many events went. */
+  #remove(row: DeliveryRow): number {
+    row.isGone = true;
+    this.#rows.delete(row.record.id);
+    this.#index.forget(row);
+    const stored = this.#events.get(row.record.eventId);
+    if (stored === undefined || stored.rows.some(({ isGone }) => !isGone)) return 0;
+    this.#events.remove(stored);
+    return 1;
   }
 
   #settle(settlement: Settlement, now: number): SettleResult {
@@ -193,6 +225,7 @@ export class MemoryEventRepo implements EventRepo {
       this.#queues.leave(row);
       row.settle(settlement, now);
       if (isWaiting(row)) this.#queues.enter(row);
+      else this.#pruning.note(row);
       return 'applied';
     }
     if (row.wasSettledBy(settlement.token)) return 'repeated';

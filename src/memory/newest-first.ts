@@ -21,12 +21,19 @@ export interface Span {
  */
 export class NewestFirst<T extends Row> {
   /** Ascending. */
-  readonly #sorted: T[] = [];
+  #sorted: T[] = [];
   #arrived: T[] = [];
+  readonly #isGone: (row: T) => boolean;
+  #gone = 0;
+
+  /** @param isGone tells rows that count as removed: see `forget`. */
+  constructor(isGone: (row: T) => boolean = () => false) {
+    this.#isGone = isGone;
+  }
 
   /** How many rows there are. */
   get size(): number {
-    return this.#sorted.length + this.#arrived.length;
+    return this.#sorted.length + this.#arrived.length - this.#gone;
   }
 
   /** Adds a row. Its place must not be taken. */
@@ -42,6 +49,15 @@ export class NewestFirst<T extends Row> {
     if (row !== undefined && comparePlaces(row.record, place) === 0) this.#sorted.splice(index, 1);
   }
 
+  /** Takes note that one row more `isGone`. The order is swept once half of it has gone, so that many removals cost little each. */
+  forget(): void {
+    this.#gone += 1;
+    if (this.#gone * 2 < this.#sorted.length + this.#arrived.length) return;
+    this.#sorted = this.#sorted.filter((row) => !this.#isGone(row));
+    this.#arrived = this.#arrived.filter((row) => !this.#isGone(row));
+    this.#gone = 0;
+  }
+
   /** Up to `limit` rows of a span that are accepted, newest first. */
   page(span: Span, limit: number, accepts?: (row: T) => boolean): T[] {
     this.#settle();
@@ -49,6 +65,7 @@ export class NewestFirst<T extends Row> {
     for (let index = this.#end(span) - 1; index >= 0 && page.length < limit; index -= 1) {
       const row = this.#sorted[index];
       if (row === undefined || (span.since !== undefined && row.record.createdAt < span.since)) break;
+      if (this.#isGone(row)) continue;
       if (accepts === undefined || accepts(row)) page.push(row);
     }
     return page;

@@ -10,6 +10,8 @@ export interface BatchWriterParts<T, R> {
   readonly write: (items: readonly T[]) => Promise<readonly R[]>;
   /** Called once per item that was written, in order. */
   readonly written: (item: T, result: R) => void;
+  /** Called after each batch that was written. */
+  readonly batchWritten?: () => void;
   /** Called when the last item has been written. */
   readonly idle?: () => void;
 }
@@ -80,6 +82,7 @@ export class BatchWriter<T, R> {
     this.#failures = 0;
     this.#batchSize = Math.min(this.#parts.maxBatch, this.#batchSize * 2);
     for (let i = 0; i < batch.length; i++) this.#parts.written(batch[i] as T, results[i] as R);
+    this.#parts.batchWritten?.();
   }
 
   #putBack(batch: readonly T[]): void {

@@ -7,6 +7,8 @@ export interface Contender {
   start(): Promise<void>;
   /** Deliveries recorded as done so far. */
   delivered(): number;
+  /** Ends it and lets go of everything. */
+  stop(): Promise<void>;
 }
 
 /** Where endpoint `n` listens; others than `e` answer 500 or never. */

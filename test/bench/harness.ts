@@ -28,6 +28,11 @@ export interface RunOptions {
   readonly marks: readonly number[];
 }
 
+/** A process that drains one backlog after another. */
+export interface Drainer extends Disposable {
+  round(): Promise<Run>;
+}
+
 export class Bench implements AsyncDisposable {
   readonly #sink: ChildProcess;
   readonly #origin: string;
@@ -49,18 +54,33 @@ export class Bench implements AsyncDisposable {
 
   /** One task in a fresh process, until the sink has seen the last mark. */
   run(task: WithoutOrigin<Task>, { marks }: RunOptions): Promise<Run> {
-    return this.#withChild(task, marks, async (child) => {
-      const seen = Promise.all(marks.map((mark) => this.#mark(mark)));
-      const startedAt = await go(child);
-      const at = await withLimit(seen, child);
-      const result = await finish(child);
-      return { ...result, startedAt, marks: at, sink: await this.#report(false) };
+    return this.#withChild(task, async (child) => {
+      await this.#reset(marks);
+      await ready(child);
+      return await this.#drained(child, marks);
     });
+  }
+
+  /** Processes that live until they are disposed of and drain one backlog per call: they take turns, cold once and then warm. */
+  drainer(contender: Task['contender'], events: number): Drainer {
+    const child = this.#fork({ contender, mode: 'drain', events });
+    return {
+      round: async () => {
+        await this.#reset([events]);
+        const isReady = ready(child);
+        command(child, 'prepare');
+        await isReady;
+        return await this.#drained(child, [events]);
+      },
+      [Symbol.dispose]: () => void child.kill('SIGKILL'),
+    };
   }
 
   /** One task of mode `latency`; each event gets `graceMs` to arrive after the last was published. */
   runLatency(task: WithoutOrigin<Task>, graceMs: number): Promise<Run> {
-    return this.#withChild(task, [], async (child) => {
+    return this.#withChild(task, async (child) => {
+      await this.#reset([]);
+      await ready(child);
       const published = answer<ChildReply, { published: true }>(child, (reply) => 'published' in reply);
       const startedAt = await go(child);
       await withLimit(published, child);
@@ -70,23 +90,31 @@ export class Bench implements AsyncDisposable {
     });
   }
 
-  async #withChild(
-    task: WithoutOrigin<Task>,
-    marks: readonly number[],
-    use: (child: ChildProcess) => Promise<Run>,
-  ): Promise<Run> {
-    await this.#ask<{ reset: true }>({ do: 'reset', marks }, (reply) => 'reset' in reply);
-    const file = new URL('measured.ts', import.meta.url);
-    const child = fork(file, [JSON.stringify({ ...task, origin: this.#origin })]);
+  async #withChild(task: WithoutOrigin<Task>, use: (child: ChildProcess) => Promise<Run>): Promise<Run> {
+    const child = this.#fork(task);
     try {
-      await withLimit(
-        answer<ChildReply, { ready: true }>(child, (reply) => 'ready' in reply),
-        child,
-      );
       return await use(child);
     } finally {
       child.kill('SIGKILL');
     }
+  }
+
+  #fork(task: WithoutOrigin<Task>): ChildProcess {
+    const argument = JSON.stringify({ ...task, origin: this.#origin });
+    return fork(new URL('measured.ts', import.meta.url), [argument], { execArgv: ['--expose-gc'] });
+  }
+
+  /** Starts a process that is ready, and waits for the last mark. */
+  async #drained(child: ChildProcess, marks: readonly number[]): Promise<Run> {
+    const seen = Promise.all(marks.map((mark) => this.#mark(mark)));
+    const startedAt = await go(child);
+    const at = await withLimit(seen, child);
+    const result = await finish(child);
+    return { ...result, startedAt, marks: at, sink: await this.#report(false) };
+  }
+
+  async #reset(marks: readonly number[]): Promise<void> {
+    await this.#ask<{ reset: true }>({ do: 'reset', marks }, (reply) => 'reset' in reply);
   }
 
   #mark(mark: number): Promise<Mark> {
@@ -108,6 +136,13 @@ export class Bench implements AsyncDisposable {
   }
 }
 
+async function ready(child: ChildProcess): Promise<void> {
+  await withLimit(
+    answer<ChildReply, { ready: true }>(child, (reply) => 'ready' in reply),
+    child,
+  );
+}
+
 async function go(child: ChildProcess): Promise<number> {
   const started = answer<ChildReply, { startedAt: number }>(child, (reply) => 'startedAt' in reply);
   command(child, 'go');
@@ -124,30 +159,36 @@ function command(child: ChildProcess, what: ChildCommand): void {
   child.send(what);
 }
 
-/** The next message of that kind; rejects when the process ends first. */
-function answer<Reply, T extends Reply>(child: ChildProcess, match: (reply: Reply) => boolean): Promise<T> {
+/** The next message of that kind; rejects when the process ends first, or when `signal` says that nobody waits any more. */
+function answer<Reply, T extends Reply>(
+  child: ChildProcess,
+  match: (reply: Reply) => boolean,
+  signal?: AbortSignal,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const hear = (reply: unknown): void => {
       if (!match(reply as Reply)) return;
       stop();
       resolve(reply as T);
     };
-    const fail = (code: number | null, signal: string | null): void => {
+    const fail = (code: number | null, reason: string | null): void => {
       stop();
-      reject(new Error(`${child.spawnargs.slice(1).join(' ')} ended with ${code ?? signal}`));
+      reject(new Error(`${child.spawnargs.slice(1).join(' ')} ended with ${code ?? reason}`));
     };
     const stop = (): void => {
       child.off('message', hear).off('exit', fail);
     };
     child.on('message', hear).on('exit', fail);
+    signal?.addEventListener('abort', stop, { once: true });
   });
 }
 
 /** Rejects when the process ends, or takes too long, before the work is done. */
 async function withLimit<T>(work: Promise<T>, child: ChildProcess): Promise<T> {
   const stop = new AbortController();
-  const ended = answer<ChildReply, never>(child, () => false);
-  const late = wait(LIMIT_MS, undefined, { signal: stop.signal }).then(() => {
+  const { signal } = stop;
+  const ended = answer<ChildReply, never>(child, () => false, signal);
+  const late = wait(LIMIT_MS, undefined, { signal }).then(() => {
     throw new Error(`Not done within ${LIMIT_MS} ms`);
   });
   late.catch(() => {});

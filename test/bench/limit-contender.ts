@@ -78,5 +78,6 @@ export function limitContender(origin: string, pathOf: PathOf, signer: 'library'
       for (let n = 0; n < LANES; n++) void lane();
     },
     delivered: () => delivered,
+    stop: () => pool.close(),
   };
 }

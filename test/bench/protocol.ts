@@ -47,7 +47,7 @@ export type Task = { readonly contender: 'limit' | 'limit-crypto' | 'surehook'; 
   | LatencyTask
 );
 
-/** Deliver a backlog that was there before the start. */
+/** Deliver a backlog that was there before the start; again, from nothing, as often as told to. */
 export interface DrainTask {
   readonly mode: 'drain';
   readonly events: number;
@@ -69,8 +69,8 @@ export interface LatencyTask {
   readonly measureMs: number;
 }
 
-/** Said to a measured process: begin; you are done. */
-export type ChildCommand = 'go' | 'finish';
+/** Said to a measured process: make ready (mode `drain`: before each round); begin; you are done. */
+export type ChildCommand = 'prepare' | 'go' | 'finish';
 
 export type ChildReply =
   | { readonly ready: true }

@@ -26,5 +26,6 @@ export async function surehookContender(
     },
     start: () => surehook.start(),
     delivered: () => surehook.stats().delivered,
+    stop: () => surehook.stop(),
   };
 }
