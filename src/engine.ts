@@ -6,6 +6,7 @@ import type { Reporter } from './events.ts';
 import { httpTransport } from './http/undici-transport.ts';
 import type { Settings } from './options.ts';
 import type { Work } from './repos.ts';
+import { Pruner } from './retention/pruner.ts';
 import type { RetryQueueParts } from './retry-queue/parts.ts';
 import { ReplayPacer } from './retry-queue/replay-pacer.ts';
 import { RetryQueues } from './retry-queue/retry-queues.ts';
@@ -32,6 +33,7 @@ export class Engine {
   readonly #dispatcher: Dispatcher;
   readonly #queues: RetryQueues;
   readonly #replays: ReplayPacer;
+  readonly #pruner: Pruner;
   readonly #closeTransport: () => Promise<void>;
   readonly #unsubscribe: (() => void)[] = [];
   #waiters: { readonly isMet: () => boolean; readonly resolve: () => void }[] = [];
@@ -66,6 +68,7 @@ export class Engine {
     };
     this.#queues = new RetryQueues(queueParts);
     this.#replays = new ReplayPacer(queueParts);
+    this.#pruner = new Pruner({ run, settings });
     const { transport, close } = this.#transport();
     this.#closeTransport = close;
     const userAgent = `surehook/${version}`;
@@ -85,6 +88,7 @@ export class Engine {
     this.#listen();
     this.#queues.start();
     this.#replays.start();
+    this.#pruner.start();
     this.#dispatcher.wake();
   }
 

@@ -57,7 +57,7 @@ export {
 } from './http/transport.ts';
 export { type HttpTransportOptions, httpTransport } from './http/undici-transport.ts';
 export { type MemoryRepos, type MemoryReposOptions, memoryRepos } from './memory/index.ts';
-export type { SurehookOptions } from './options.ts';
+export type { Retention, SurehookOptions } from './options.ts';
 export type { BodyContent, DataContent, EventFields, NewEvent } from './publish/new-event.ts';
 export type { Published, PublishOptions } from './publish/publisher.ts';
 export { type Random, systemRandom } from './random.ts';

@@ -53,6 +53,12 @@ export interface SurehookOptions {
   readonly storedResponseBytes?: number;
   /** Replayed deliveries let into the queues per second, so that live traffic does not suffer. @default 200 */
   readonly replaysPerSecond?: number;
+  /**
+   * How long what has ended is kept, in ms: delivered deliveries, given up ones (the dead letters), and the attempts of either. An event goes
+   * with its last delivery, and with it its idempotency key. `Infinity` keeps.
+   * @default { deliveredMs: 30 days, deadLetterMs: 7 days, attemptsMs: 30 days }
+   */
+  readonly retention?: Partial<Retention>;
   /** A further request header that carries the event's id, such as `idempotency-key`. @default none */
   readonly idempotencyHeader?: string;
   /** Which URLs may be called. @default { allowHttp: false, allowPrivateAddresses: false } */
@@ -71,11 +77,25 @@ export interface SurehookOptions {
   readonly signer?: Signer;
 }
 
+/** How long what has ended is kept, in ms; `Infinity` keeps. */
+export interface Retention {
+  /** After the delivery. */
+  readonly deliveredMs: number;
+  /** After giving up. */
+  readonly deadLetterMs: number;
+  /** Attempts, after their delivery has ended. Those of a delivery that goes go with it. */
+  readonly attemptsMs: number;
+}
+
 /** The options with every default filled in. */
 export interface Settings
-  extends Omit<Required<SurehookOptions>, 'transport' | 'idempotencyHeader' | 'backoff' | 'endpoints'> {
+  extends Omit<
+    Required<SurehookOptions>,
+    'transport' | 'idempotencyHeader' | 'backoff' | 'endpoints' | 'retention'
+  > {
   readonly backoff: BackoffPolicy;
   readonly endpoints: EndpointPolicy;
+  readonly retention: Retention;
   readonly transport: Transport | undefined;
   readonly idempotencyHeader: string | undefined;
 }
@@ -118,6 +138,7 @@ const others = [
   'retry',
   'backoff',
   'endpoints',
+  'retention',
   'idempotencyHeader',
   'transport',
   'clock',
@@ -137,6 +158,7 @@ export function checkOptions(input: unknown): Settings {
     retry: checkRetry(given.retry),
     backoff: checkBackoff(given.backoff),
     endpoints: checkEndpoints(given.endpoints),
+    retention: checkRetention(given.retention),
     idempotencyHeader: checkIdempotencyHeader(given.idempotencyHeader),
     transport:
       given.transport === undefined ? undefined : withMethods('transport', given.transport, ['send']),
@@ -200,6 +222,21 @@ function checkBackoff(value: unknown): BackoffPolicy {
     factor: number('factor', factor, { default: defaultBackoff.factor, min: 1, max: 100 }),
     maxMs: number('maxMs', maxMs, { default: defaultBackoff.maxMs, min: 0, max: DAY_MS }),
     jitter: number('jitter', jitter, { default: defaultBackoff.jitter, min: 0, max: 1 }),
+  };
+}
+
+function checkRetention(value: unknown): Retention {
+  const keys = ['deliveredMs', 'deadLetterMs', 'attemptsMs'] as const;
+  const given = plainObject('retention', value ?? {}, { keys, ...refusing });
+  const length = (name: (typeof keys)[number], preset: number): number => {
+    const ms = given[name];
+    if (ms === undefined || ms === Number.POSITIVE_INFINITY) return ms ?? preset;
+    return numberIn(`retention.${name}`, ms, { min: 0, max: FOREVER_MS, integer: true, ...refusing });
+  };
+  return {
+    deliveredMs: length('deliveredMs', 30 * DAY_MS),
+    deadLetterMs: length('deadLetterMs', 7 * DAY_MS),
+    attemptsMs: length('attemptsMs', 30 * DAY_MS),
   };
 }
 

@@ -23,6 +23,7 @@ export interface WrongRepos {
 
 const FOREVER_MS = 10_000_000_000_000;
 const LONG_MS = 1_000_000_000;
+const NOTHING = { deliveries: 0, events: 0, attempts: 0, more: false };
 
 /** For each family of laws, repos that break it. */
 export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
@@ -594,6 +595,100 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
         return waiting;
       },
     })),
+  ],
+
+  prune: [
+    events('removes nothing', () => ({ prune: async () => NOTHING })),
+    events('takes its bounds as inclusive', (real) => ({
+      prune: ({ deliveredBefore, exhaustedBefore, attemptsBefore, limit }) =>
+        real.prune({
+          limit,
+          ...(deliveredBefore !== undefined && { deliveredBefore: deliveredBefore + 1 }),
+          ...(exhaustedBefore !== undefined && { exhaustedBefore: exhaustedBefore + 1 }),
+          ...(attemptsBefore !== undefined && { attemptsBefore: attemptsBefore + 1 }),
+        }),
+    })),
+    events('has one bound for everything', (real) => ({
+      prune: ({ limit, ...bounds }) => {
+        const before = Math.max(0, ...Object.values(bounds));
+        return real.prune({
+          deliveredBefore: before,
+          exhaustedBefore: before,
+          attemptsBefore: before,
+          limit,
+        });
+      },
+    })),
+    events('takes an absent bound for no bound at all', (real) => ({
+      prune: (request) =>
+        real.prune({
+          deliveredBefore: Number.POSITIVE_INFINITY,
+          exhaustedBefore: Number.POSITIVE_INFINITY,
+          attemptsBefore: Number.POSITIVE_INFINITY,
+          ...request,
+        }),
+    })),
+    events('removes what waits', (real) => {
+      let pruned = false;
+      return {
+        prune: async (request) => {
+          pruned = true;
+          return real.prune(request);
+        },
+        getDeliveries: async (ids) =>
+          (await real.getDeliveries(ids)).filter(({ status }) => !pruned || status === 'delivered'),
+      };
+    }),
+    events('removes an event with its first delivery', (real) => {
+      let pruned = false;
+      return {
+        prune: async (request) => {
+          pruned = true;
+          return real.prune(request);
+        },
+        getEvents: async (ids) => (pruned ? [] : real.getEvents(ids)),
+      };
+    }),
+    events('keeps idempotency keys for ever', (real) => {
+      const keys = new Set<string>();
+      return {
+        append: async (entries, options) => {
+          for (const { event } of entries) {
+            if (event.idempotencyKey === undefined) continue;
+            if (keys.has(event.idempotencyKey)) throw new ConflictError('in use');
+            keys.add(event.idempotencyKey);
+          }
+          return real.append(entries, options);
+        },
+      };
+    }),
+    events('forgets how many attempts there were', (real) => {
+      let pruned = false;
+      return {
+        prune: async (request) => {
+          pruned = true;
+          return real.prune(request);
+        },
+        getDeliveries: async (ids) =>
+          (await real.getDeliveries(ids)).map((one) => (pruned ? { ...one, attempts: 0 } : one)),
+      };
+    }),
+    events('knows no limit', (real) => ({
+      prune: (request) => real.prune({ ...request, limit: 1_000_000 }),
+    })),
+    events('never says that more is left', (real) => ({
+      prune: async (request) => ({ ...(await real.prune(request)), more: false }),
+    })),
+    events('lists what it has removed', (real) => {
+      let known: readonly DeliveryRecord[] = [];
+      return {
+        prune: async (request) => {
+          known = await real.listDeliveries({ limit: 100 });
+          return real.prune(request);
+        },
+        listDeliveries: async (query) => (known.length > 0 ? known : real.listDeliveries(query)),
+      };
+    }),
   ],
 
   replay: [

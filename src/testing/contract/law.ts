@@ -4,7 +4,7 @@ import type { LawContext } from './context.ts';
  * The groups of laws, by what they are about.
  * - `append`, `idempotency`: publishing.
  * - `claim-express`, `claim-queues`, `leases`, `fencing`: who works on what, and until when.
- * - `settle`, `own-queues`, `replay`: what becomes of a delivery.
+ * - `settle`, `own-queues`, `replay`, `prune`: what becomes of a delivery.
  * - `listing`, `round-trip`: reading back, hostile strings and bytes included.
  * - `webhooks` (of any `WebhookRepo`), `webhook-store` (of a `WebhookStore`).
  * - `queue-state`, `queue-leases`: the `StateRepo`.
@@ -20,6 +20,7 @@ export type LawFamily =
   | 'settle'
   | 'own-queues'
   | 'replay'
+  | 'prune'
   | 'listing'
   | 'round-trip'
   | 'webhooks'

@@ -7,6 +7,7 @@ import type { Law } from './law.ts';
 import { leasesLaws } from './leases.ts';
 import { listingLaws } from './listing.ts';
 import { ownQueuesLaws } from './own-queues.ts';
+import { pruneLaws } from './prune.ts';
 import { queueLeasesLaws } from './queue-leases.ts';
 import { queueStateLaws } from './queue-state.ts';
 import { replayLaws } from './replay.ts';
@@ -27,6 +28,7 @@ export const allLaws: readonly Law[] = [
   ...settleLaws,
   ...ownQueuesLaws,
   ...replayLaws,
+  ...pruneLaws,
   ...listingLaws,
   ...roundTripLaws,
   ...webhooksLaws,
