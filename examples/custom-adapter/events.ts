@@ -1,0 +1,164 @@
+import type { ClaimResult, DeliveryQuery, DeliveryRecord, EventRepo, LeaseTimes, Work } from 'surehook';
+import { append, remove, removeEvent } from './append.ts';
+import { type Database, inTurn, type Transaction } from './database.ts';
+import {
+  change,
+  claimableAt,
+  dropAttempts,
+  EXPRESS,
+  eventOf,
+  lease,
+  OWN,
+  REPLAYS,
+  settle,
+} from './deliveries.ts';
+import { key, keys, type Order, partsOf, type Span, under, upTo } from './keys.ts';
+import { Listeners } from './listeners.ts';
+
+/** Events, deliveries and attempts. Whatever a method changes is one batch. */
+export function keyValueEvents(db: Database): EventRepo {
+  const listeners = new Listeners<Work>();
+  const quiet: Work = { express: false, replays: false, ownQueues: [] };
+
+  return {
+    async append(entries, { tx }) {
+      if (tx !== undefined) throw new TypeError('This store joins no transaction of the host: leave tx out');
+      const results = await db.update((batch) => inTurn(entries, (entry) => append(batch, entry)));
+      const added = results.flatMap(({ deliveries, duplicate }) => (duplicate ? [] : deliveries));
+      const waiting = added.filter(({ status }) => status === 'pending' || status === 'failed');
+      const own = waiting.filter(({ queue }) => queue === 'own').map(({ webhookId }) => webhookId);
+      const express = own.length < waiting.length;
+      if (waiting.length > 0) listeners.emit({ ...quiet, express, ownQueues: [...new Set(own)] });
+      return results;
+    },
+
+    claimExpress: ({ limit, ...times }) => db.update((tx) => claim(tx, { queue: EXPRESS, limit }, times)),
+
+    claimQueues: ({ queues, ...times }) =>
+      db.update((tx) =>
+        inTurn(queues, ({ webhookId, limit }) => claim(tx, { queue: [...OWN, webhookId], limit }, times)),
+      ),
+
+    settle: (settlements, { now }) =>
+      db.update((tx) => inTurn(settlements, (settlement) => settle(tx, settlement, now))),
+
+    exhaustQueue: ({ webhookId, reason, now, limit }) =>
+      db.update(async (tx) => {
+        const given: DeliveryRecord[] = [];
+        for await (const id of tx.scan(under([...OWN, webhookId]))) {
+          if (given.length >= limit) break;
+          const delivery = await tx.must(keys.delivery(id));
+          if (delivery.record.status === 'delivering') continue;
+          given.push(change(tx, delivery, { status: 'exhausted', reason, completedAt: now }));
+        }
+        return given;
+      }),
+
+    async ownQueues({ after, limit }) {
+      const found: string[] = [];
+      let { from, to } = under(OWN);
+      if (after !== undefined) from = under([...OWN, after]).to;
+      while (found.length < limit) {
+        // From the first key of a queue to the first one behind it, however long it is.
+        const [first] = await db.committed.range({ from, to }, 1);
+        if (first === undefined) break;
+        const webhookId = partsOf(first[0])[OWN.length] ?? '';
+        found.push(webhookId);
+        from = under([...OWN, webhookId]).to;
+      }
+      return found;
+    },
+
+    async markReplay(ids, { now }) {
+      const marked = await db.update((tx) =>
+        inTurn(ids, async (id) => {
+          const delivery = await tx.get(keys.delivery(id));
+          if (delivery?.record.status !== 'exhausted') return undefined;
+          return change(tx, delivery, { status: 'replaying', tries: 0, lost: 0, since: now });
+        }),
+      );
+      const records = marked.filter((record) => record !== undefined);
+      if (records.length > 0) listeners.emit({ ...quiet, replays: true });
+      return records;
+    },
+
+    async promoteReplays({ now, limit }) {
+      const promoted = await db.update(async (tx) =>
+        inTurn(await tx.range(under(REPLAYS), limit), async ([, id]) =>
+          change(tx, await tx.must(keys.delivery(id)), { status: 'pending', queue: 'express', dueAt: now }),
+        ),
+      );
+      if (promoted.length > 0) listeners.emit({ ...quiet, express: true });
+      return promoted;
+    },
+
+    getDeliveries: async (ids) => (await db.getAll(ids.map(keys.delivery))).map(({ record }) => record),
+
+    getEvents: async (ids) => (await db.getAll(ids.map(keys.event))).map(eventOf),
+
+    async attempts(deliveryId) {
+      const found = await db.committed.range(keys.attempts(deliveryId), Number.MAX_SAFE_INTEGER);
+      return found.map(([, attempt]) => attempt);
+    },
+
+    async listDeliveries(query) {
+      const found: DeliveryRecord[] = [];
+      const { span, fits } = read(query);
+      for await (const id of db.committed.scan(span, true)) {
+        if (found.length >= query.limit) break;
+        found.push(...(await db.getAll([keys.delivery(id)])).map(({ record }) => record).filter(fits));
+      }
+      return found;
+    },
+
+    prune: ({ deliveredBefore, exhaustedBefore, attemptsBefore, limit }) =>
+      db.update(async (tx) => {
+        const oldest = async (order: Order, before = 0): Promise<string[]> =>
+          before > 0 ? (await tx.range(upTo(order, before - 1), limit)).map(([, id]) => id) : [];
+        const delivered = await oldest(['ended', 'delivered'], deliveredBefore);
+        const exhausted = await oldest(['ended', 'exhausted'], exhaustedBefore);
+        const unheard = await oldest(['unheard'], deliveredBefore);
+        const removed = [...delivered, ...exhausted];
+        let attempts = await dropAttempts(tx, removed);
+        const lastOnes = (await inTurn(removed, (id) => remove(tx, id))).filter(Boolean);
+        for (const id of unheard) await removeEvent(tx, id);
+        const ofDelivered = await oldest(['attempted', 'delivered'], attemptsBefore);
+        const ofExhausted = await oldest(['attempted', 'exhausted'], attemptsBefore);
+        attempts += await dropAttempts(tx, [...ofDelivered, ...ofExhausted]);
+        const lists = [delivered, exhausted, unheard, ofDelivered, ofExhausted];
+        const more = lists.some(({ length }) => length >= limit);
+        return { deliveries: removed.length, events: unheard.length + lastOnes.length, attempts, more };
+      }),
+
+    onWork: (listener) => listeners.add(listener),
+  };
+}
+
+/** Reads `limit` keys and the one behind them, whatever else waits. */
+async function claim(
+  tx: Transaction,
+  { queue, limit }: { readonly queue: Order; readonly limit: number },
+  times: LeaseTimes,
+): Promise<ClaimResult> {
+  const due = await tx.range(upTo(queue, times.now), limit);
+  const deliveries = await inTurn(due, ([, id]) => lease(tx, id, times));
+  const [next] = await tx.range(under(queue), 1);
+  if (next === undefined) return { deliveries };
+  return { deliveries, nextDueAt: claimableAt((await tx.must(keys.delivery(next[1]))).record) };
+}
+
+/** The shortest order that a query allows; the other conditions are asked of each delivery in it. */
+function read(query: DeliveryQuery): { span: Span<string>; fits: (record: DeliveryRecord) => boolean } {
+  const { tenantId, webhookId, eventType, status, since, until, after } = query;
+  const narrow = tenantId === undefined ? ['all'] : ['tenant', tenantId];
+  const order = ['page', ...(webhookId === undefined ? narrow : ['webhook', webhookId])];
+  const { from, to } = under(order);
+  const ends = [to];
+  if (until !== undefined) ends.push(key(...order, until));
+  if (after !== undefined) ends.push(key(...order, after.createdAt, after.id));
+  const wanted = Object.entries({ tenantId, eventType, status }).filter(([, value]) => value !== undefined);
+  return {
+    span: { from: since === undefined ? from : key(...order, since), to: ends.sort()[0] ?? to },
+    fits: (record) => wanted.every(([field, value]) => record[field as keyof DeliveryRecord] === value),
+  };
+}
