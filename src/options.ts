@@ -194,7 +194,10 @@ function checkNumbers(given: Record<string, unknown>): Record<string, number> {
 function checkRepos(value: unknown): Repos {
   if (value === undefined)
     throw new TypeError('repos is required: { webhooks, events, state }, such as memoryRepos()');
-  const repos = plainObject('repos', value, { keys: ['webhooks', 'events', 'state'] as const, ...refusing });
+  // An adapter's repos may have more than the three, such as a way to close them.
+  if (typeof value !== 'object' || value === null)
+    throw new TypeError(`repos must be an object with webhooks, events and state, not ${quote(value)}`);
+  const repos: Partial<Record<keyof Repos, unknown>> = value;
   return {
     webhooks: withMethods('repos.webhooks', repos.webhooks, ['getMany', 'subscribers', 'setStatus']),
     events: withMethods('repos.events', repos.events, [

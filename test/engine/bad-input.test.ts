@@ -28,7 +28,7 @@ describe('options', () => {
   const wrong: readonly (readonly [Record<string, unknown>, string, string])[] = [
     [{ repos: undefined }, 'repos', 'required'],
     [{ repos: 'memory' }, 'repos', '"memory"'],
-    [{ repos: { ...repos, extra: 1 } }, 'repos', 'extra'],
+    [{ repos: null }, 'repos', 'null'],
     [{ repos: { webhooks: repos.webhooks, events: repos.events } }, 'repos.state', 'undefined'],
     [{ repos: { ...repos, events: {} } }, 'repos.events.append', 'undefined'],
     [{ retry: 'often' }, 'retry', '"often"'],
@@ -87,6 +87,10 @@ describe('options', () => {
 
   test.each([undefined, null, 'x', 1, []])('%j in place of the options is a TypeError', (options) => {
     expect(thrown(() => createSurehook(options as unknown as SurehookOptions))).toBeInstanceOf(TypeError);
+  });
+
+  test('what else an adapter puts beside its three repos is its own matter', () => {
+    expect(() => createSurehook({ repos: Object.assign({ close: () => {} }, repos) })).not.toThrow();
   });
 
   test('the greatest and the least that is allowed is taken', () => {
