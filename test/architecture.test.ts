@@ -47,6 +47,9 @@ const ARCHITECTURE: Architecture = {
     'http/origin.ts': ['undici/lib/dispatcher/client.js'],
     'http/resolve.ts': ['node:dns/promises'],
     'http/undici-transport.ts': ['node:tls#createSecureContext'],
+    'sqlite/host-transaction.ts': ['node:sqlite#DatabaseSync'],
+    'sqlite/index.ts': ['node:sqlite#DatabaseSync'],
+    'sqlite/open.ts': ['node:sqlite#DatabaseSync'],
     // The kit waits for wake-ups of stores that live elsewhere.
     'testing/contract/context.ts': ['setImmediate', 'node:timers/promises#setTimeout'],
     'testing/manual-clock.ts': ['setImmediate', 'clearImmediate'],

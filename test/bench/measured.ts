@@ -39,10 +39,14 @@ async function makeContender(pathOf: PathOf, maxInFlight?: number): Promise<Cont
       return limitContender(task.origin, pathOf, 'library');
     case 'limit-crypto':
       return limitContender(task.origin, pathOf, 'crypto');
-    case 'surehook': {
+    case 'surehook':
+    case 'surehook-sqlite':
+    case 'surehook-sqlite-full': {
       // Loaded here, so that the processes of the limit carry nothing of it.
       const { surehookContender } = await import('./surehook-contender.ts');
-      return surehookContender(task.origin, pathOf, maxInFlight);
+      const { openStore } = await import('./stores.ts');
+      const url = (n: number): string => `${task.origin}${pathOf(n)}`;
+      return surehookContender(await openStore(task.contender), url, maxInFlight);
     }
   }
 }

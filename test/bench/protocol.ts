@@ -41,11 +41,19 @@ export interface SinkReport {
 }
 
 /** What a measured process is to do. */
-export type Task = { readonly contender: 'limit' | 'limit-crypto' | 'surehook'; readonly origin: string } & (
+export type Task = { readonly contender: ContenderName; readonly origin: string } & (
   | DrainTask
   | FeedTask
   | LatencyTask
 );
+
+/** The bare loop, by what it signs with; surehook, by where it stores. */
+export type ContenderName =
+  | 'limit'
+  | 'limit-crypto'
+  | 'surehook'
+  | 'surehook-sqlite'
+  | 'surehook-sqlite-full';
 
 /** Deliver a backlog that was there before the start; again, from nothing, as often as told to. */
 export interface DrainTask {

@@ -1,14 +1,14 @@
 /**
- * npm run bench -- [limit] [flat] [hang] [dead] [--reps N] [--smoke] [--check]
+ * npm run bench -- [limit] [sqlite] [flat] [hang] [dead] [--reps N] [--smoke] [--check]
  *
  * Everything is a ratio inside one run: cases take turns in fresh processes, and medians are compared. `--check` ends with status 1 when an
  * aim is missed, `--smoke` only shows that the scenarios work.
  */
 import { parseArgs } from 'node:util';
 import { Bench } from './harness.ts';
-import { dead, flat, hang, limit, type Plan, type Row, type Scenario } from './scenarios.ts';
+import { dead, flat, hang, limit, type Plan, type Row, type Scenario, sqlite } from './scenarios.ts';
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = { limit, flat, hang, dead };
+const SCENARIOS: Readonly<Record<string, Scenario>> = { limit, sqlite, flat, hang, dead };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -98,12 +98,11 @@ export const limit: Scenario = async (bench, { reps, scale }) => {
   using loop = bench.drainer('limit', events);
   using crypto = bench.drainer('limit-crypto', events);
   using surehook = bench.drainer('surehook', events);
-  const drain = (drainer: Drainer) => async (): Promise<Run> => {
-    const run = await drainer.round();
-    if (run.delivered !== events) throw new Error(`${run.delivered} of ${events} were recorded as delivered`);
-    return run;
+  const cases = {
+    limit: drained(loop, events),
+    surehook: drained(surehook, events),
+    crypto: drained(crypto, events),
   };
-  const cases = { limit: drain(loop), surehook: drain(surehook), crypto: drain(crypto) };
   const cold = await takeTurns(cases, WARM_UP_ROUNDS);
   const runs = await takeTurns(cases, reps * ROUNDS_PER_REPETITION);
   const reached = ratioOfNeighbours(runs.surehook, runs.limit, rate);
@@ -125,6 +124,49 @@ export const limit: Scenario = async (bench, { reps, scale }) => {
     ].map(([what, value]): Row => ({ scenario: 'limit', what, measured: ratio(value) })),
   ];
 };
+
+const SQLITE_AIM = 0.8;
+
+/** surehook on an SQLite file against the bare loop, as in `limit`. */
+export const sqlite: Scenario = async (bench, { reps, scale }) => {
+  const events = Math.round(20_000 * scale);
+  using loop = bench.drainer('limit', events);
+  using normal = bench.drainer('surehook-sqlite', events);
+  using full = bench.drainer('surehook-sqlite-full', events);
+  const cases = {
+    limit: drained(loop, events),
+    normal: drained(normal, events),
+    full: drained(full, events),
+  };
+  await takeTurns(cases, WARM_UP_ROUNDS);
+  const runs = await takeTurns(cases, reps * ROUNDS_PER_REPETITION);
+  const reached = ratioOfNeighbours(runs.normal, runs.limit, rate);
+  return [
+    rateRow('sqlite', 'undici loop, standardwebhooks', runs.limit),
+    rateRow('sqlite', 'surehook, synchronous NORMAL', runs.normal),
+    rateRow('sqlite', 'surehook, synchronous FULL', runs.full),
+    {
+      scenario: 'sqlite',
+      what: 'NORMAL / loop',
+      measured: ratio(reached),
+      aim: `>= ${SQLITE_AIM.toFixed(2)}`,
+      met: reached >= SQLITE_AIM,
+    },
+    ...[
+      ['the same by CPU per delivery', ratioOfNeighbours(runs.limit, runs.normal, cpuMicros)] as const,
+      ['FULL / loop', ratioOfNeighbours(runs.full, runs.limit, rate)] as const,
+    ].map(([what, value]): Row => ({ scenario: 'sqlite', what, measured: ratio(value) })),
+  ];
+};
+
+/** One round of a drainer; it counts only when everything was recorded. */
+function drained(drainer: Drainer, events: number): Case {
+  return async () => {
+    const run = await drainer.round();
+    if (run.delivered !== events) throw new Error(`${run.delivered} of ${events} were recorded as delivered`);
+    return run;
+  };
+}
 
 interface FeedOptions {
   readonly waiting: number;

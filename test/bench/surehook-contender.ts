@@ -1,21 +1,22 @@
-/** surehook on the in-memory repos, used as a host would. */
-import { createSurehook, memoryRepos } from '../../src/index.ts';
-import type { Contender, PathOf } from './contender.ts';
+/** surehook, used as a host would. */
+import { createSurehook } from '../../src/index.ts';
+import type { Contender } from './contender.ts';
+import type { Store } from './stores.ts';
 import { ENDPOINTS, typeOf } from './work.ts';
 
 /** @param maxInFlight requests at a time; absent: surehook's default. */
 export async function surehookContender(
-  origin: string,
-  pathOf: PathOf,
+  store: Store,
+  urlOf: (endpoint: number) => string,
   maxInFlight?: number,
 ): Promise<Contender> {
   const surehook = createSurehook({
-    repos: memoryRepos(),
+    repos: store.repos,
     endpoints: { allowHttp: true, allowPrivateAddresses: true },
     ...(maxInFlight === undefined ? {} : { maxInFlight }),
   });
   for (let n = 0; n < ENDPOINTS; n++) {
-    await surehook.webhooks.create({ url: `${origin}${pathOf(n)}`, events: [typeOf(n)] });
+    await surehook.webhooks.create({ url: urlOf(n), events: [typeOf(n)] });
   }
   return {
     async add(events) {
@@ -26,6 +27,9 @@ export async function surehookContender(
     },
     start: () => surehook.start(),
     delivered: () => surehook.stats().delivered,
-    stop: () => surehook.stop(),
+    async stop() {
+      await surehook.stop();
+      await store.dispose();
+    },
   };
 }

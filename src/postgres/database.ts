@@ -1,0 +1,130 @@
+import { errorCode, type PostgresClient, type PostgresPool, type PostgresQueryable } from './driver.ts';
+
+/** Conflicts between transactions that running again resolves: serialization failure, deadlock. */
+const PASSING: readonly string[] = ['40001', '40P01'];
+const RUNS = 5;
+
+/** Runs statements on a pool, or, one at a time, on a single client. */
+export class Database {
+  readonly #pool: PostgresPool;
+  /** Set for a single client: settles when the work before is done, for no other statement may come into a transaction. */
+  #turn: Promise<unknown> | undefined;
+  readonly #onError: (error: unknown) => void;
+
+  constructor(pool: PostgresPool, onError: (error: unknown) => void) {
+    this.#pool = pool;
+    this.#turn = isSingleClient(pool) ? Promise.resolve() : undefined;
+    this.#onError = onError;
+    // The server ends idle connections when it stops: without a listener that would end the process.
+    pool.on?.('error', onError);
+  }
+
+  /** Runs one statement, as a transaction of its own; again where it met a passing conflict. */
+  rows<Row>(text: string, values: unknown[]): Promise<readonly Row[]> {
+    return this.#inTurn(() => runAgain(() => rowsOf<Row>(this.#pool, text, values)));
+  }
+
+  /** Runs several statements as one transaction; again where it met a passing conflict. */
+  transaction<T>(run: (tx: PostgresQueryable) => Promise<T>): Promise<T> {
+    return this.#inTurn(() => runAgain(() => this.#transaction(run)));
+  }
+
+  /** A connection for as long as the caller wants, and what gives it back (broken or not). */
+  async borrow(): Promise<{ client: PostgresClient; giveBack: (isBroken: boolean) => void }> {
+    if (this.#turn !== undefined)
+      return { client: this.#pool as PostgresQueryable as PostgresClient, giveBack: () => {} };
+    const client = (await this.#pool.connect()) as PostgresClient;
+    client.on?.('error', this.#onError);
+    return {
+      client,
+      giveBack: (isBroken) => {
+        client.removeListener?.('error', this.#onError);
+        client.release?.(isBroken);
+      },
+    };
+  }
+
+  /** Stops listening to the pool, which stays open. */
+  detach(): void {
+    this.#pool.removeListener?.('error', this.#onError);
+  }
+
+  async #transaction<T>(run: (tx: PostgresQueryable) => Promise<T>): Promise<T> {
+    const { client, giveBack } = await this.borrow();
+    let isBroken = true;
+    try {
+      await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+      const result = await run(client);
+      await client.query('COMMIT');
+      isBroken = false;
+      return result;
+    } catch (error) {
+      isBroken = !(await rolledBack(client));
+      throw withoutContents(error);
+    } finally {
+      giveBack(isBroken);
+    }
+  }
+
+  async #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#turn === undefined) return run();
+    const result = this.#turn.then(run);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+}
+
+/** Runs one statement on whatever can. */
+export async function rowsOf<Row>(
+  on: PostgresQueryable,
+  text: string,
+  values: unknown[],
+): Promise<readonly Row[]> {
+  try {
+    const { rows } = await on.query(text, values);
+    return rows as readonly Row[];
+  } catch (error) {
+    throw withoutContents(error);
+  }
+}
+
+async function runAgain<T>(run: () => Promise<T>): Promise<T> {
+  for (let runs = 1; ; runs += 1) {
+    try {
+      return await run();
+    } catch (error) {
+      if (runs >= RUNS || !PASSING.includes(errorCode(error) ?? '')) throw error;
+    }
+  }
+}
+
+async function rolledBack(client: PostgresClient): Promise<boolean> {
+  try {
+    await client.query('ROLLBACK');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The server puts whole rows, secrets included, into these fields of its errors. */
+const FIELDS_WITH_CONTENTS: readonly string[] = [
+  'detail',
+  'where',
+  'internalQuery',
+  'parameters',
+  'args',
+  'query',
+];
+
+function withoutContents(error: unknown): unknown {
+  if (typeof error !== 'object' || error === null) return error;
+  for (const field of FIELDS_WITH_CONTENTS)
+    if (Object.hasOwn(error, field)) Reflect.deleteProperty(error, field);
+  return error;
+}
+
+/** A `pg` `Client` lends nothing, it is the connection; unlike a pool it can quote literals. */
+function isSingleClient(pool: PostgresPool): boolean {
+  return 'escapeLiteral' in pool;
+}

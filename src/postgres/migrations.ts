@@ -1,0 +1,115 @@
+import { quoted } from './schema-name.ts';
+
+/**
+ * All that was ever done to a schema, in order; the number of a migration is its place, counted from 1. What was once
+ * released is never changed: add one instead. Each is one text of several statements.
+ */
+export const migrations: readonly ((schema: string) => string)[] = [first];
+
+/**
+ * - `events`: immutable. `delivery_ids` is JSON text, so that the deliveries of an event need no index of their own.
+ * - `deliveries`: changed twice for each attempt, so every index here costs three times per delivery: there is one for the
+ *   key and one for the place where it waits. `wake_at` is `due_at` while it waits, the end of its lease while it is
+ *   leased, and null otherwise. `seq` is the order of append, `marked` that of marking for replay.
+ * - `listings`: immutable; the orders in which deliveries are listed, kept away from the rows that change.
+ * - Instants are epoch ms. Codes are those of src/sql/codes.ts. Text sorts by code point.
+ *
+ * Claims leave dead entries at the head of the index they read; vacuum is told to come early and to hurry.
+ */
+function first(name: string): string {
+  const s = quoted(name);
+  const busy =
+    'autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0';
+  return `
+    CREATE TABLE ${s}.events (
+      id text COLLATE "C" PRIMARY KEY,
+      tenant_id text COLLATE "C" NOT NULL,
+      type text COLLATE "C" NOT NULL,
+      body bytea NOT NULL,
+      created_at bigint NOT NULL,
+      idempotency_key text COLLATE "C",
+      fingerprint text COLLATE "C" NOT NULL,
+      extra text,
+      delivery_ids text NOT NULL
+    );
+    CREATE UNIQUE INDEX events_key ON ${s}.events (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+    CREATE INDEX events_unheard ON ${s}.events (created_at) WHERE delivery_ids = '[]';
+
+    CREATE TABLE ${s}.deliveries (
+      id text COLLATE "C" PRIMARY KEY,
+      event_id text COLLATE "C" NOT NULL,
+      webhook_id text COLLATE "C" NOT NULL,
+      tenant_id text COLLATE "C" NOT NULL,
+      event_type text COLLATE "C" NOT NULL,
+      created_at bigint NOT NULL,
+      seq bigint GENERATED ALWAYS AS IDENTITY,
+      due_at bigint NOT NULL,
+      wake_at bigint,
+      lease_until bigint,
+      claimed_at bigint,
+      completed_at bigint,
+      token bigint NOT NULL,
+      marked bigint,
+      attempts integer NOT NULL,
+      tries integer NOT NULL,
+      lost integer NOT NULL,
+      status smallint NOT NULL,
+      reason smallint,
+      queue smallint NOT NULL,
+      stripped boolean NOT NULL DEFAULT false
+    ) WITH (${busy});
+    CREATE INDEX deliveries_express ON ${s}.deliveries (wake_at, seq) WHERE queue = 0 AND wake_at IS NOT NULL;
+    CREATE INDEX deliveries_own ON ${s}.deliveries (webhook_id, wake_at, seq) WHERE queue = 1 AND wake_at IS NOT NULL;
+    CREATE INDEX deliveries_ended ON ${s}.deliveries (status, stripped, completed_at) WHERE completed_at IS NOT NULL;
+    CREATE INDEX deliveries_dead ON ${s}.deliveries (created_at, id) WHERE status = 4;
+    CREATE INDEX deliveries_marked ON ${s}.deliveries (marked) WHERE marked IS NOT NULL;
+    CREATE SEQUENCE ${s}.replay_marks;
+
+    CREATE TABLE ${s}.listings (
+      delivery_id text COLLATE "C" NOT NULL,
+      webhook_id text COLLATE "C" NOT NULL,
+      tenant_id text COLLATE "C" NOT NULL,
+      event_type text COLLATE "C" NOT NULL,
+      created_at bigint NOT NULL
+    );
+    CREATE INDEX listings_all ON ${s}.listings (created_at, delivery_id);
+    CREATE INDEX listings_tenant ON ${s}.listings (tenant_id, created_at, delivery_id);
+    CREATE INDEX listings_webhook ON ${s}.listings (webhook_id, created_at, delivery_id);
+
+    CREATE TABLE ${s}.attempts (
+      delivery_id text COLLATE "C" NOT NULL,
+      number integer NOT NULL,
+      token bigint NOT NULL,
+      kind smallint NOT NULL,
+      data text NOT NULL,
+      PRIMARY KEY (delivery_id, number)
+    );
+
+    CREATE TABLE ${s}.webhooks (
+      id text COLLATE "C" PRIMARY KEY,
+      tenant_id text COLLATE "C" NOT NULL,
+      created_at bigint NOT NULL,
+      revision bigint NOT NULL,
+      status text COLLATE "C" NOT NULL,
+      config text NOT NULL,
+      patterns text[] COLLATE "C" NOT NULL
+    );
+    CREATE INDEX webhooks_patterns ON ${s}.webhooks USING gin (patterns) WITH (fastupdate = off);
+    CREATE INDEX webhooks_all ON ${s}.webhooks (created_at, id);
+    CREATE INDEX webhooks_tenant ON ${s}.webhooks (tenant_id, created_at, id);
+
+    CREATE TABLE ${s}.queues (
+      webhook_id text COLLATE "C" PRIMARY KEY,
+      failures integer NOT NULL,
+      not_before bigint NOT NULL,
+      next_at bigint,
+      wakes bigint NOT NULL,
+      token bigint NOT NULL,
+      lease_until bigint,
+      closed boolean NOT NULL DEFAULT false
+    ) WITH (${busy});
+    CREATE INDEX queues_healthy ON ${s}.queues (next_at) WHERE next_at IS NOT NULL AND failures = 0;
+    CREATE INDEX queues_failing ON ${s}.queues (next_at) WHERE next_at IS NOT NULL AND failures > 0;
+    CREATE INDEX queues_leased ON ${s}.queues (lease_until) WHERE next_at IS NOT NULL AND lease_until IS NOT NULL;
+  `;
+}

@@ -1,0 +1,24 @@
+/**
+ * Drivers disagree on 64-bit integers (text, number, bigint), but all read double precision as numbers, and every instant
+ * and counter here is below 2^53.
+ */
+export function asNumber(expression: string, name: string = expression): string {
+  return `${expression}::float8 AS ${name}`;
+}
+
+/** The select list of a delivery, with the alias of its table. */
+export function deliveryList(d: string): string {
+  const instants = ['due_at', 'token', 'lease_until', 'created_at', 'completed_at'];
+  const others = ['id', 'event_id', 'webhook_id', 'tenant_id', 'event_type', 'status', 'reason', 'queue'];
+  const counters = ['attempts', 'tries', 'lost'];
+  return [
+    ...others.concat(counters).map((column) => `${d}.${column}`),
+    ...instants.map((column) => asNumber(`${d}.${column}`, column)),
+  ].join(', ');
+}
+
+/** The select list of an event, with the alias of its table. */
+export function eventList(e: string): string {
+  const columns = ['id', 'tenant_id', 'type', 'body', 'idempotency_key', 'fingerprint', 'extra'];
+  return `${columns.map((column) => `${e}.${column}`).join(', ')}, ${asNumber(`${e}.created_at`, 'created_at')}`;
+}

@@ -1,0 +1,175 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Clock } from '../clock.ts';
+import type { AttemptRecord, DeliveryRecord } from '../domain/delivery.ts';
+import type { EventRecord } from '../domain/event.ts';
+import type { Listeners } from '../memory/listeners.ts';
+import type {
+  AppendEntry,
+  AppendOptions,
+  AppendResult,
+  ClaimResult,
+  DeliveryQuery,
+  EventRepo,
+  ExhaustRequest,
+  ExpressClaim,
+  PruneRequest,
+  PruneResult,
+  QueuesClaim,
+  Settlement,
+  SettleResult,
+  Work,
+} from '../repos.ts';
+import { append } from './append.ts';
+import { attemptsOf } from './attempt-rows.ts';
+import { claimExpress, claimQueues } from './claim.ts';
+import { ClaimedPlaces } from './claimed-places.ts';
+import type { Connection } from './connection.ts';
+import { deliveriesById } from './delivery-rows.ts';
+import { eventsById } from './event-rows.ts';
+import { afterTransaction, type Home, statementsOf, withSavepoint } from './host-transaction.ts';
+import { listDeliveries, ownQueues } from './listing.ts';
+import { type AttemptsPruned, nothingPruned, prune } from './prune.ts';
+import { exhaustQueue, markReplay, promoteReplays } from './replay.ts';
+import { settle } from './settle.ts';
+
+/** What the repo of events works with. */
+export interface EventRepoParts {
+  readonly connection: Connection;
+  readonly home: Home;
+  readonly listeners: Listeners<Work>;
+  readonly clock: Clock;
+}
+
+/** Events, deliveries and attempts. Instants are judged by each caller's `now`: one machine has one clock. */
+export class SqliteEventRepo implements EventRepo {
+  readonly #connection: Connection;
+  readonly #home: Home;
+  readonly #listeners: Listeners<Work>;
+  readonly #clock: Clock;
+  readonly #places = new ClaimedPlaces();
+  #attemptsPruned: AttemptsPruned = nothingPruned;
+
+  constructor({ connection, home, listeners, clock }: EventRepoParts) {
+    this.#connection = connection;
+    this.#home = home;
+    this.#listeners = listeners;
+    this.#clock = clock;
+  }
+
+  async append(entries: readonly AppendEntry[], { tx }: AppendOptions): Promise<readonly AppendResult[]> {
+    if (tx !== undefined) return this.#appendIn(tx, entries);
+    if (entries.length === 0) return [];
+    const results = await this.#connection.write((sql) => append(sql, entries));
+    this.#announce(workOf(results));
+    return results;
+  }
+
+  async claimExpress(request: ExpressClaim): Promise<ClaimResult> {
+    return this.#connection.write((sql) => claimExpress(sql, request, this.#places));
+  }
+
+  async claimQueues(request: QueuesClaim): Promise<readonly ClaimResult[]> {
+    if (request.queues.length === 0) return [];
+    return this.#connection.write((sql) => claimQueues(sql, request, this.#places));
+  }
+
+  async settle(
+    settlements: readonly Settlement[],
+    { now }: { readonly now: number },
+  ): Promise<readonly SettleResult[]> {
+    if (settlements.length === 0) return [];
+    return this.#connection.write((sql) =>
+      settlements.map((settlement) => {
+        const hint = this.#places.take(settlement.deliveryId);
+        return settle(sql, settlement, { now, hint });
+      }),
+    );
+  }
+
+  async exhaustQueue(request: ExhaustRequest): Promise<readonly DeliveryRecord[]> {
+    return this.#connection.write((sql) => exhaustQueue(sql, request));
+  }
+
+  async ownQueues(request: { readonly after?: string; readonly limit: number }): Promise<readonly string[]> {
+    return this.#connection.read((sql) => ownQueues(sql, request));
+  }
+
+  async markReplay(ids: readonly string[]): Promise<readonly DeliveryRecord[]> {
+    if (ids.length === 0) return [];
+    const marked = await this.#connection.write((sql) => markReplay(sql, ids));
+    if (marked.length > 0) this.#announce({ express: false, replays: true, ownQueues: [] });
+    return marked;
+  }
+
+  async promoteReplays(request: {
+    readonly now: number;
+    readonly limit: number;
+  }): Promise<readonly DeliveryRecord[]> {
+    const promoted = await this.#connection.write((sql) => promoteReplays(sql, request));
+    if (promoted.length > 0) this.#announce({ express: true, replays: false, ownQueues: [] });
+    return promoted;
+  }
+
+  async getDeliveries(ids: readonly string[]): Promise<readonly DeliveryRecord[]> {
+    if (ids.length === 0) return [];
+    return this.#connection.read((sql) => deliveriesById(sql, ids));
+  }
+
+  async getEvents(ids: readonly string[]): Promise<readonly EventRecord[]> {
+    if (ids.length === 0) return [];
+    return this.#connection.read((sql) => eventsById(sql, ids));
+  }
+
+  async attempts(deliveryId: string): Promise<readonly AttemptRecord[]> {
+    return this.#connection.read((sql) => attemptsOf(sql, deliveryId));
+  }
+
+  async listDeliveries(query: DeliveryQuery): Promise<readonly DeliveryRecord[]> {
+    return this.#connection.read((sql) => listDeliveries(sql, query));
+  }
+
+  async prune(request: PruneRequest): Promise<PruneResult> {
+    const { result, pruned } = await this.#connection.write((sql) =>
+      prune(sql, request, this.#attemptsPruned),
+    );
+    this.#attemptsPruned = pruned;
+    return result;
+  }
+
+  onWork(listener: (work: Work) => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  async #appendIn(tx: unknown, entries: readonly AppendEntry[]): Promise<readonly AppendResult[]> {
+    let host: DatabaseSync | undefined;
+    const results = await this.#connection.read(() => {
+      const sql = statementsOf(tx, this.#home);
+      host = sql.db;
+      return withSavepoint(sql, () => append(sql, entries));
+    });
+    const work = workOf(results);
+    if (host !== undefined && work !== undefined) {
+      afterTransaction(host, this.#clock, () => this.#announce(work));
+    }
+    return results;
+  }
+
+  #announce(work: Work | undefined): void {
+    if (work !== undefined) this.#listeners.emit(work);
+  }
+}
+
+/** What came in by an append; undefined when nothing did that could ever be claimed. */
+function workOf(results: readonly AppendResult[]): Work | undefined {
+  const own = new Set<string>();
+  let express = false;
+  for (const { deliveries, duplicate } of results) {
+    if (duplicate) continue;
+    for (const { status, queue, webhookId } of deliveries) {
+      if (status !== 'pending' && status !== 'failed') continue;
+      if (queue === 'express') express = true;
+      else own.add(webhookId);
+    }
+  }
+  return express || own.size > 0 ? { express, replays: false, ownQueues: [...own] } : undefined;
+}

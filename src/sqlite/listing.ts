@@ -1,0 +1,73 @@
+import type { DeliveryRecord } from '../domain/delivery.ts';
+import type { DeliveryQuery } from '../repos.ts';
+import { statusCodes } from '../sql/codes.ts';
+import { type DeliveryColumns, deliveryOf } from '../sql/delivery-columns.ts';
+import { DELIVERY } from './delivery-rows.ts';
+import type { Statements, Value } from './statements.ts';
+
+/** Skips from webhook to webhook along the index, so that a queue costs the same whatever waits in it. */
+const OWN_QUEUES = `WITH RECURSIVE own (id) AS (
+    SELECT min(webhook_id) FROM surehook_deliveries
+      WHERE queue = 1 AND wake_at IS NOT NULL AND webhook_id > ?1
+    UNION ALL
+    SELECT (SELECT min(d.webhook_id) FROM surehook_deliveries d
+      WHERE d.queue = 1 AND d.wake_at IS NOT NULL AND d.webhook_id > own.id)
+    FROM own WHERE own.id IS NOT NULL
+  )
+  SELECT id FROM own WHERE id IS NOT NULL LIMIT ?2`;
+
+/** A part of a WHERE and what is bound to it. */
+type Condition = readonly [sql: string, ...values: Value[]];
+
+/** One page of deliveries. It reads the narrowest order that the query allows and passes over what the other conditions exclude. */
+export function listDeliveries(sql: Statements, query: DeliveryQuery): DeliveryRecord[] {
+  const { text, values } = deliveriesQuery(query);
+  return sql.all<DeliveryColumns>(text, ...values).map(deliveryOf);
+}
+
+/** The statement of a page, and what is bound to it. */
+function deliveriesQuery(query: DeliveryQuery): {
+  readonly text: string;
+  readonly values: readonly Value[];
+} {
+  const conditions = conditionsOf(query);
+  const where = conditions.length === 0 ? '' : `WHERE ${conditions.map(([part]) => part).join(' AND ')}`;
+  const text = `SELECT ${DELIVERY} FROM surehook_deliveries d INDEXED BY ${narrowestIndex(query)} ${where}
+    ORDER BY d.created_at DESC, d.id DESC LIMIT ?`;
+  return { text, values: [...conditions.flatMap(([, ...values]) => values), query.limit] };
+}
+
+function narrowestIndex({ webhookId, tenantId }: DeliveryQuery): string {
+  if (webhookId !== undefined) return 'surehook_deliveries_webhook';
+  return tenantId === undefined ? 'surehook_deliveries_all' : 'surehook_deliveries_tenant';
+}
+
+function conditionsOf({
+  tenantId,
+  webhookId,
+  eventType,
+  status,
+  since,
+  until,
+  after,
+}: DeliveryQuery): Condition[] {
+  const conditions: Condition[] = [];
+  if (webhookId !== undefined) conditions.push(['d.webhook_id = ?', webhookId]);
+  if (tenantId !== undefined) conditions.push(['d.tenant_id = ?', tenantId]);
+  if (eventType !== undefined) conditions.push(['d.event_type = ?', eventType]);
+  if (status !== undefined) conditions.push(['d.status = ?', statusCodes[status]]);
+  if (since !== undefined) conditions.push(['d.created_at >= ?', since]);
+  // A bound above the place would only keep the index from being read from that place on.
+  const isBounded = until !== undefined && !(after !== undefined && after.createdAt < until);
+  if (isBounded) conditions.push(['d.created_at < ?', until]);
+  if (after !== undefined) conditions.push(['(d.created_at, d.id) < (?, ?)', after.createdAt, after.id]);
+  return conditions;
+}
+
+/** Ids of webhooks whose own queue is not empty, ascending. */
+export function ownQueues(
+  sql: Statements,
+  { after = '', limit }: { readonly after?: string; readonly limit: number },
+): string[] {
+  return sql.all<{ id: string }>(OWN_QUEUES, after, limit).map(({ id }) => id);
+}

@@ -1,0 +1,62 @@
+import type { DeliveryRecord } from '../domain/delivery.ts';
+import type { ExhaustRequest } from '../repos.ts';
+import { reasonCodes } from '../sql/codes.ts';
+import { deliveriesBySeq } from './delivery-rows.ts';
+import type { Statements } from './statements.ts';
+
+const WAITING = `SELECT seq FROM surehook_deliveries
+  WHERE queue = 1 AND webhook_id = ? AND wake_at IS NOT NULL AND status <> 1 ORDER BY wake_at, seq LIMIT ?`;
+const GIVE_UP = `UPDATE surehook_deliveries SET status = 4, reason = ?, completed_at = ?, wake_at = NULL
+  WHERE seq IN (SELECT value FROM json_each(?))`;
+const LAST_MARK =
+  'SELECT marked FROM surehook_deliveries WHERE marked IS NOT NULL ORDER BY marked DESC LIMIT 1';
+const MARK = `UPDATE surehook_deliveries
+  SET status = 5, reason = NULL, completed_at = NULL, tries = 0, lost = 0, marked = ?
+  WHERE id = ? AND status = 4 RETURNING seq`;
+const LONGEST_MARKED = 'SELECT seq FROM surehook_deliveries WHERE marked IS NOT NULL ORDER BY marked LIMIT ?';
+const PROMOTE = `UPDATE surehook_deliveries SET status = 0, queue = 0, due_at = ?1, wake_at = ?1, marked = NULL
+  WHERE seq IN (SELECT value FROM json_each(?2))`;
+
+interface Place {
+  readonly seq: number;
+}
+
+/** Gives waiting deliveries of an own queue up. Must be run in a transaction. */
+export function exhaustQueue(sql: Statements, request: ExhaustRequest): DeliveryRecord[] {
+  const { webhookId, reason, now, limit } = request;
+  const seqs = seqsOf(sql.all<Place>(WAITING, webhookId, limit));
+  sql.run(GIVE_UP, reasonCodes[reason], now, JSON.stringify(seqs));
+  return deliveriesBySeq(sql, seqs);
+}
+
+/** Marks exhausted deliveries as replaying. Must be run in a transaction. */
+export function markReplay(sql: Statements, ids: readonly string[]): DeliveryRecord[] {
+  let mark = sql.get<{ marked: number }>(LAST_MARK)?.marked ?? 0;
+  const seqs: number[] = [];
+  for (const id of ids) {
+    const row = sql.get<Place>(MARK, mark + 1, id);
+    if (row === undefined) continue;
+    mark += 1;
+    seqs.push(row.seq);
+  }
+  return inOrder(sql, seqs);
+}
+
+/** Turns the longest marked replays into pending ones. Must be run in a transaction. */
+export function promoteReplays(
+  sql: Statements,
+  { now, limit }: { readonly now: number; readonly limit: number },
+): DeliveryRecord[] {
+  const seqs = seqsOf(sql.all<Place>(LONGEST_MARKED, limit));
+  sql.run(PROMOTE, now, JSON.stringify(seqs));
+  return inOrder(sql, seqs);
+}
+
+function seqsOf(places: readonly Place[]): number[] {
+  return places.map(({ seq }) => seq);
+}
+
+/** The deliveries at these places, in this order. */
+function inOrder(sql: Statements, seqs: readonly number[]): DeliveryRecord[] {
+  return seqs.flatMap((seq) => deliveriesBySeq(sql, [seq]));
+}

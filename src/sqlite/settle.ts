@@ -1,0 +1,92 @@
+import type { SettledState } from '../domain/delivery.ts';
+import type { Settlement, SettleResult } from '../repos.ts';
+import { attemptKinds, attemptText } from '../sql/attempt-columns.ts';
+import { queueCodes, reasonCodes } from '../sql/codes.ts';
+import { INSERT_ATTEMPT } from './attempt-rows.ts';
+import type { Statements } from './statements.ts';
+
+/**
+ * Ends a claim, where the token is the present one: 1 is delivering. The numbers are those of `statusCodes`; `failed` (2) is what waits with
+ * counted tries, `pending` (0) what waits without. Parameters: ?1 seq, ?2 token, ?3 attempts made, ?4 those that
+ * count, ?5 id, then those of the end. The id is compared too, because `seq` can be a hint.
+ */
+const IF_HELD = 'WHERE seq = ?1 AND token = ?2 AND status = 1 AND id = ?5';
+const COUNT = 'attempts = attempts + ?3, tries = tries + ?4';
+const DELIVER = `UPDATE surehook_deliveries SET status = 3, wake_at = NULL, completed_at = ?6, ${COUNT} ${IF_HELD}`;
+const EXHAUST = `UPDATE surehook_deliveries SET status = 4, wake_at = NULL, completed_at = ?6, reason = ?7, ${COUNT} ${IF_HELD}`;
+const WAIT = `UPDATE surehook_deliveries SET status = iif(tries + ?4 > 0, 2, 0), wake_at = ?6, due_at = ?6, queue = ?7, ${COUNT} ${IF_HELD}`;
+/** The attempt of a claim that was ended just now: the newest. */
+const RECORD = `INSERT INTO surehook_attempts (delivery_seq, number, token, kind, data)
+  SELECT seq, attempts, token, ?2, ?3 FROM surehook_deliveries WHERE seq = ?1`;
+
+const FIND = 'SELECT seq, token, attempts FROM surehook_deliveries WHERE id = ?';
+const OF_TOKEN = 'SELECT number, kind FROM surehook_attempts WHERE delivery_seq = ? AND token = ?';
+const REPLACE = 'UPDATE surehook_attempts SET kind = ?, data = ? WHERE delivery_seq = ? AND number = ?';
+const COUNT_LATE = 'UPDATE surehook_deliveries SET attempts = attempts + 1 WHERE seq = ?';
+
+/** Ends one claim, as `EventRepo.settle` says. Must be run in a transaction. `hint`: where the delivery may be. */
+export function settle(
+  sql: Statements,
+  settlement: Settlement,
+  { now, hint }: { readonly now: number; readonly hint: number | undefined },
+): SettleResult {
+  const { deliveryId, attempt } = settlement;
+  const seq = hint ?? sql.get<Stored>(FIND, deliveryId)?.seq;
+  if (seq === undefined) return 'unknown';
+  if (!end(sql, settlement, { seq, now })) return settleLate(sql, settlement);
+  if (attempt !== undefined) sql.run(RECORD, seq, attemptKinds.settled, attemptText(attempt));
+  return 'applied';
+}
+
+function end(
+  sql: Statements,
+  { deliveryId, token, attempt, next }: Settlement,
+  { seq, now }: { readonly seq: number; readonly now: number },
+): boolean {
+  const made = attempt === undefined ? 0 : 1;
+  const counted = attempt?.counted ? 1 : 0;
+  return endAs(sql, next, { values: [seq, token, made, counted, deliveryId], now }) > 0;
+}
+
+interface Ending {
+  readonly values: readonly [seq: number, token: number, made: number, counted: number, id: string];
+  readonly now: number;
+}
+
+interface Stored {
+  readonly seq: number;
+  readonly token: number;
+  readonly attempts: number;
+}
+
+function endAs(sql: Statements, next: SettledState, { values, now }: Ending): number {
+  switch (next.status) {
+    case 'delivered':
+      return sql.run(DELIVER, ...values, now);
+    case 'exhausted':
+      return sql.run(EXHAUST, ...values, now, reasonCodes[next.reason]);
+    case 'waiting':
+      return sql.run(WAIT, ...values, next.dueAt, queueCodes[next.queue]);
+  }
+}
+
+/**
+ * A settlement whose token is not the one of a claim under way. Every token below the present one either settled the
+ * delivery or left an attempt that is lost or, reported since, late.
+ */
+function settleLate(sql: Statements, { deliveryId, token, attempt }: Settlement): SettleResult {
+  const delivery = sql.get<Stored>(FIND, deliveryId);
+  if (delivery === undefined) return 'unknown';
+  const known = sql.get<{ number: number; kind: number }>(OF_TOKEN, delivery.seq, token);
+  const isOfAClaim = token >= 1 && token <= delivery.token;
+  if (isOfAClaim && (known === undefined || known.kind === attemptKinds.settled)) return 'repeated';
+  if (attempt === undefined || known?.kind === attemptKinds.late) return 'late';
+  const data = attemptText(attempt);
+  if (known !== undefined) {
+    sql.run(REPLACE, attemptKinds.late, data, delivery.seq, known.number);
+    return 'late';
+  }
+  sql.run(COUNT_LATE, delivery.seq);
+  sql.run(INSERT_ATTEMPT, delivery.seq, delivery.attempts + 1, token, attemptKinds.late, data);
+  return 'late';
+}
