@@ -14,7 +14,7 @@ export interface PostgresTransaction {
  * Makes a transaction of whatever runs a statement with `$1`, `$2`… parameters in one and resolves to its rows:
  *
  *     postgres.js   transactionOf((text, values) => sql.unsafe(text, values))
- *     Prisma        transactionOf((text, values) => tx.$queryRawUnsafe(text, ...values))
+ *     Kysely        transactionOf(async (text, values) => (await trx.executeQuery(CompiledQuery.raw(text, values))).rows)
  *
  * The parameters are strings, numbers, one `Buffer`, and arrays of strings, numbers and nulls. Make one handle per transaction and use
  * it for all its publishes.
