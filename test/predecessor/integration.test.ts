@@ -152,8 +152,11 @@ function checkAtMostOnce(deliveries: readonly Delivery[], all: readonly Receipt[
   expect(ours.filter(({ eventId }) => (receipts.get(eventId)?.length ?? 0) > 1)).toEqual([]);
   const delivered = ours.filter(({ status }) => status === 'delivered');
   expect(delivered.filter(({ eventId }) => receipts.get(eventId)?.[0]?.status !== 200)).toEqual([]);
-  // About 60 % of what found an endpoint; the server is down for a fifth of the time.
-  expect(delivered.length).toBeGreaterThan(EVENTS / 5);
+  // How many find an endpoint that is up depends on how fast the machine is. Of those that it answered with 200, only what a killed
+  // process had not stored yet is not known to be delivered.
+  const answered = ours.filter(({ eventId }) => receipts.get(eventId)?.[0]?.status === 200);
+  expect(answered.length).toBeGreaterThan(EVENTS / 10);
+  expect(delivered.length).toBeGreaterThan(answered.length * 0.9);
   const others = ours.filter(({ status }) => status !== 'delivered');
   const reasons = Object.keys(tally(others, ({ status, reason }) => `${status} ${reason}`));
   expect(['exhausted at-most-once-failed', 'exhausted outcome-unknown']).toEqual(
