@@ -75,7 +75,7 @@ test('37: all events are delivered eventually, whatever the endpoints and the pr
   expect(restarts).toBeGreaterThan(5);
   const deliveries = await allDeliveries(host);
   expect(deliveries).toHaveLength(EVENTS);
-  checkAtMostOnce(deliveries, server.receipts);
+  checkAtMostOnce(deliveries, server.receipts, restarts);
   await checkAtLeastOnce(host, deliveries, server.receipts);
   const isAllEnabled = await eventually(async () => (await statesOf(host)).enabled === WEBHOOKS);
   expect(isAllEnabled || (await statesOf(host))).toBe(true);
@@ -145,18 +145,19 @@ function byEvent(receipts: readonly Receipt[]): Map<string, Receipt[]> {
 
 const isForAtMostOnce = ({ eventType }: Delivery): boolean => isAtMostOnce(Number(eventType.slice(3)));
 
-function checkAtMostOnce(deliveries: readonly Delivery[], all: readonly Receipt[]): void {
+function checkAtMostOnce(deliveries: readonly Delivery[], all: readonly Receipt[], ends: number): void {
   const receipts = byEvent(all);
   const ours = deliveries.filter(isForAtMostOnce);
   expect(ours).toHaveLength(EVENTS / 2);
   expect(ours.filter(({ eventId }) => (receipts.get(eventId)?.length ?? 0) > 1)).toEqual([]);
   const delivered = ours.filter(({ status }) => status === 'delivered');
   expect(delivered.filter(({ eventId }) => receipts.get(eventId)?.[0]?.status !== 200)).toEqual([]);
-  // How many find an endpoint that is up depends on how fast the machine is. Of those that it answered with 200, only what a killed
-  // process had not stored yet is not known to be delivered.
+  // How many find an endpoint that is up depends on how fast the machine is. Of those that it answered with 200, only what a process had
+  // under way when it ended is not known to be delivered: so many at most, at each end.
   const answered = ours.filter(({ eventId }) => receipts.get(eventId)?.[0]?.status === 200);
   expect(answered.length).toBeGreaterThan(EVENTS / 10);
-  expect(delivered.length).toBeGreaterThan(answered.length * 0.9);
+  expect(answered.length - delivered.length).toBeLessThanOrEqual(ends * (options.maxInFlight ?? 256));
+  expect(delivered.length).toBeGreaterThan(answered.length / 2);
   const others = ours.filter(({ status }) => status !== 'delivered');
   const reasons = Object.keys(tally(others, ({ status, reason }) => `${status} ${reason}`));
   expect(['exhausted at-most-once-failed', 'exhausted outcome-unknown']).toEqual(
