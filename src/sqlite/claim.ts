@@ -9,10 +9,11 @@ import type { Statements } from './statements.ts';
 
 const CLAIMABLE =
   'seq, event_seq, id, webhook_id, tenant_id, event_type, created_at, status, due_at, wake_at, claimed_at, token, attempts, tries, lost';
+/** `+?`: a LIMIT that is a bare parameter has SQLite compile the statement anew for every other value. */
 const DUE_EXPRESS = `SELECT ${CLAIMABLE} FROM surehook_deliveries
-  WHERE queue = 0 AND wake_at IS NOT NULL AND wake_at <= ? ORDER BY wake_at, seq LIMIT ?`;
+  WHERE queue = 0 AND wake_at IS NOT NULL AND wake_at <= ? ORDER BY wake_at, seq LIMIT +?`;
 const DUE_OWN = `SELECT ${CLAIMABLE} FROM surehook_deliveries
-  WHERE queue = 1 AND webhook_id = ? AND wake_at IS NOT NULL AND wake_at <= ? ORDER BY wake_at, seq LIMIT ?`;
+  WHERE queue = 1 AND webhook_id = ? AND wake_at IS NOT NULL AND wake_at <= ? ORDER BY wake_at, seq LIMIT +?`;
 const NEXT_EXPRESS = `SELECT wake_at FROM surehook_deliveries
   WHERE queue = 0 AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1`;
 const NEXT_OWN = `SELECT wake_at FROM surehook_deliveries
@@ -22,30 +23,30 @@ const LEASE = `UPDATE surehook_deliveries SET status = 1, token = token + 1, wak
   attempts = attempts + (status = 1), lost = lost + (status = 1)
   WHERE seq IN (SELECT value FROM json_each(?))`;
 
-interface ClaimableRow {
-  readonly seq: number;
-  readonly event_seq: number;
-  readonly id: string;
-  readonly webhook_id: string;
-  readonly tenant_id: string;
-  readonly event_type: string;
-  readonly created_at: number;
-  readonly status: number;
-  readonly due_at: number;
-  /** The end of the lost lease, where `status` is delivering. */
-  readonly wake_at: number;
-  readonly claimed_at: number | null;
-  readonly token: number;
-  readonly attempts: number;
-  readonly tries: number;
-  readonly lost: number;
-}
+/** The columns of `CLAIMABLE`, in their order. `wakeAt` is the end of the lost lease where `status` is delivering. */
+type ClaimableRow = readonly [
+  seq: number,
+  eventSeq: number,
+  id: string,
+  webhookId: string,
+  tenantId: string,
+  eventType: string,
+  createdAt: number,
+  status: number,
+  dueAt: number,
+  wakeAt: number,
+  claimedAt: number | null,
+  token: number,
+  attempts: number,
+  tries: number,
+  lost: number,
+];
 
 const DELIVERING = 1;
 
 /** Claims from the express queue. Must be run in a transaction. */
 export function claimExpress(sql: Statements, request: ExpressClaim, places: ClaimedPlaces): ClaimResult {
-  const rows = sql.all<ClaimableRow>(DUE_EXPRESS, request.now, request.limit);
+  const rows = sql.rows<ClaimableRow>(DUE_EXPRESS, request.now, request.limit);
   lease(sql, rows, request);
   const events = eventsOf(sql, rows);
   const next = sql.get<{ wake_at: number }>(NEXT_EXPRESS);
@@ -59,7 +60,7 @@ export function claimExpress(sql: Statements, request: ExpressClaim, places: Cla
 export function claimQueues(sql: Statements, request: QueuesClaim, places: ClaimedPlaces): ClaimResult[] {
   const { now, leaseUntil } = request;
   const queues = request.queues.map(({ webhookId, limit }) => {
-    const rows = sql.all<ClaimableRow>(DUE_OWN, webhookId, now, limit);
+    const rows = sql.rows<ClaimableRow>(DUE_OWN, webhookId, now, limit);
     // Before the next look: a queue that is named twice hands nothing out twice.
     lease(sql, rows, request);
     return { webhookId, rows };
@@ -79,19 +80,19 @@ export function claimQueues(sql: Statements, request: QueuesClaim, places: Claim
 /** Puts rows under a lease, and records the claims that it replaces. */
 function lease(sql: Statements, rows: readonly ClaimableRow[], { now, leaseUntil }: LeaseTimes): void {
   if (rows.length === 0) return;
-  for (const { seq, status, attempts, token, claimed_at, wake_at } of rows) {
+  for (const [seq, , , , , , , status, , wakeAt, claimedAt, token, attempts] of rows) {
     if (status !== DELIVERING) continue;
-    const data = attemptText(lostAttempt(claimed_at ?? wake_at, wake_at));
+    const data = attemptText(lostAttempt(claimedAt ?? wakeAt, wakeAt));
     sql.run(INSERT_ATTEMPT, seq, attempts + 1, token, attemptKinds.lost, data);
   }
-  sql.run(LEASE, leaseUntil, now, JSON.stringify(rows.map(({ seq }) => seq)));
+  sql.run(LEASE, leaseUntil, now, JSON.stringify(rows.map(([seq]) => seq)));
 }
 
 function eventsOf(sql: Statements, rows: readonly ClaimableRow[]): ReadonlyMap<number, EventRecord> {
   if (rows.length === 0) return new Map();
   return eventsBySeq(
     sql,
-    rows.map(({ event_seq }) => event_seq),
+    rows.map(([, eventSeq]) => eventSeq),
   );
 }
 
@@ -104,30 +105,33 @@ interface Claimed {
 
 function claimedOf(rows: readonly ClaimableRow[], claimed: Claimed): ClaimedDelivery[] {
   return rows.map((row) => {
-    const event = claimed.events.get(row.event_seq);
-    if (event === undefined) throw new Error(`The event of delivery ${row.id} is not stored`);
-    claimed.places.note(row.id, row.seq);
+    const [seq, eventSeq, id] = row;
+    const event = claimed.events.get(eventSeq);
+    if (event === undefined) throw new Error(`The event of delivery ${id} is not stored`);
+    claimed.places.note(id, seq);
     return { delivery: leased(row, event, claimed), event };
   });
 }
 
 function leased(row: ClaimableRow, event: EventRecord, { leaseUntil, queue }: Claimed): DeliveryRecord {
-  const lostOne = row.status === DELIVERING ? 1 : 0;
+  const [, , id, webhookId, tenantId, eventType, createdAt, status, dueAt, , , token, attempts, tries, lost] =
+    row;
+  const lostOne = status === DELIVERING ? 1 : 0;
   return {
-    id: row.id,
+    id,
     eventId: event.id,
-    webhookId: row.webhook_id,
-    tenantId: row.tenant_id,
-    eventType: row.event_type,
+    webhookId,
+    tenantId,
+    eventType,
     status: 'delivering',
     queue,
-    dueAt: row.due_at,
-    token: row.token + 1,
+    dueAt,
+    token: token + 1,
     leaseUntil,
-    attempts: row.attempts + lostOne,
-    tries: row.tries,
-    lost: row.lost + lostOne,
-    createdAt: row.created_at,
+    attempts: attempts + lostOne,
+    tries,
+    lost: lost + lostOne,
+    createdAt,
   };
 }
 

@@ -30,7 +30,7 @@ import { afterTransaction, type Home, statementsOf, withSavepoint } from './host
 import { listDeliveries, ownQueues } from './listing.ts';
 import { type AttemptsPruned, nothingPruned, prune } from './prune.ts';
 import { exhaustQueue, markReplay, promoteReplays } from './replay.ts';
-import { settle } from './settle.ts';
+import { settleAll } from './settle.ts';
 
 /** What the repo of events works with. */
 export interface EventRepoParts {
@@ -78,12 +78,7 @@ export class SqliteEventRepo implements EventRepo {
     { now }: { readonly now: number },
   ): Promise<readonly SettleResult[]> {
     if (settlements.length === 0) return [];
-    return this.#connection.write((sql) =>
-      settlements.map((settlement) => {
-        const hint = this.#places.take(settlement.deliveryId);
-        return settle(sql, settlement, { now, hint });
-      }),
-    );
+    return this.#connection.write((sql) => settleAll(sql, settlements, { now, places: this.#places }));
   }
 
   async exhaustQueue(request: ExhaustRequest): Promise<readonly DeliveryRecord[]> {

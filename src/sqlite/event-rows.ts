@@ -27,6 +27,24 @@ export function eventsById(sql: Statements, ids: readonly string[]): EventRecord
 
 /** The events at these places: each is read once, however many deliveries it has among those asked for. */
 export function eventsBySeq(sql: Statements, seqs: Iterable<number>): Map<number, EventRecord> {
-  const rows = sql.all<EventRow & { readonly seq: number }>(BY_SEQS, JSON.stringify([...new Set(seqs)]));
-  return new Map(rows.map((row) => [row.seq, eventOfRow(row)]));
+  const rows = sql.rows<EventTuple>(BY_SEQS, JSON.stringify([...new Set(seqs)]));
+  const events = new Map<number, EventRecord>();
+  for (const [seq, id, tenant_id, type, body, created_at, idempotency_key, fingerprint, extra] of rows) {
+    const row = { id, tenant_id, type, body, created_at, idempotency_key, fingerprint, extra };
+    events.set(seq, eventOfRow(row));
+  }
+  return events;
 }
+
+/** The columns of `BY_SEQS`, in their order. */
+type EventTuple = readonly [
+  seq: number,
+  id: string,
+  tenantId: string,
+  type: string,
+  body: Uint8Array | null,
+  createdAt: number,
+  idempotencyKey: string | null,
+  fingerprint: string,
+  extra: string | null,
+];

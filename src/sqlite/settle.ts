@@ -3,6 +3,8 @@ import type { Settlement, SettleResult } from '../repos.ts';
 import { attemptKinds, attemptText } from '../sql/attempt-columns.ts';
 import { queueCodes, reasonCodes } from '../sql/codes.ts';
 import { INSERT_ATTEMPT } from './attempt-rows.ts';
+import type { ClaimedPlaces } from './claimed-places.ts';
+import { deliver, isSuccess, type Success } from './deliver.ts';
 import type { Statements } from './statements.ts';
 
 /**
@@ -24,8 +26,27 @@ const OF_TOKEN = 'SELECT number, kind FROM surehook_attempts WHERE delivery_seq 
 const REPLACE = 'UPDATE surehook_attempts SET kind = ?, data = ? WHERE delivery_seq = ? AND number = ?';
 const COUNT_LATE = 'UPDATE surehook_deliveries SET attempts = attempts + 1 WHERE seq = ?';
 
-/** Ends one claim, as `EventRepo.settle` says. Must be run in a transaction. `hint`: where the delivery may be. */
-export function settle(
+/** Ends claims, as `EventRepo.settle` says. Must be run in a transaction. */
+export function settleAll(
+  sql: Statements,
+  settlements: readonly Settlement[],
+  { now, places }: { readonly now: number; readonly places: ClaimedPlaces },
+): SettleResult[] {
+  // A place is given once: where a delivery occurs twice only the first can be among the successes, and the order is kept.
+  const hints = settlements.map(({ deliveryId }) => places.take(deliveryId));
+  const successes = settlements.flatMap((settlement, index): Success[] => {
+    const seq = hints[index];
+    return seq !== undefined && isSuccess(settlement) ? [{ ...settlement, seq }] : [];
+  });
+  const delivered = deliver(sql, successes, now);
+  return settlements.map((settlement, index) => {
+    const hint = hints[index];
+    const isDone = hint !== undefined && delivered.has(settlement.deliveryId);
+    return isDone ? 'applied' : settle(sql, settlement, { now, hint });
+  });
+}
+
+function settle(
   sql: Statements,
   settlement: Settlement,
   { now, hint }: { readonly now: number; readonly hint: number | undefined },

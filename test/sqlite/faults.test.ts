@@ -1,22 +1,27 @@
 import { DatabaseSync, StatementSync } from 'node:sqlite';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { AppendEntry } from '../../src/repos.ts';
+import { isInTransaction } from '../../src/sqlite/handle.ts';
 import { type SqliteRepos, sqliteRepos } from '../../src/sqlite/index.ts';
+import { anEntry, anEvent, LONG_AGO_MS } from '../../src/testing/contract/records.ts';
 import {
-  aDelivery,
-  anAttempt,
-  anEntry,
-  anEvent,
-  aWebhook,
-  LONG_AGO_MS,
-} from '../../src/testing/contract/records.ts';
+  appendedEntries,
+  type FaultCase,
+  faultCases,
+  START_MS,
+  type Stage,
+} from '../contract/fault-cases.ts';
+import { expectWhole, outcomeOf, undisturbed } from '../contract/fault-trial.ts';
 
 const FULL = 13;
 const BUSY = 5;
+const IOERR = 10;
 const NOW = LONG_AGO_MS + 1_000_000;
-const LEASE = { now: NOW, leaseUntil: NOW + 60_000 };
 
-/** Which statement throws, counted from 1 since it was armed; 0: none. */
-const fault = { at: 0, seen: 0, errcode: FULL, alsoRollback: false, fired: false };
+/**
+ * Which statement fails, counted from 1 since it was armed (0: none), before it has run, or after: its acknowledgement is lost then.
+ */
+const fault = { at: 0, seen: 0, errcode: FULL, isAfter: false, alsoRollback: false, fired: false };
 const real = {
   run: StatementSync.prototype.run,
   get: StatementSync.prototype.get,
@@ -24,15 +29,17 @@ const real = {
   exec: DatabaseSync.prototype.exec,
 };
 
-function breakHere(text = ''): void {
-  if (fault.at === 0) return;
+function disturbed<T>(text: string, statement: () => T): T {
+  // A BEGIN that failed has begun nothing.
+  if (fault.at === 0 || (fault.isAfter && text.startsWith('BEGIN'))) return statement();
   if (fault.fired) {
     if (fault.alsoRollback && text === 'ROLLBACK') throw sqliteError();
-    return;
+    return statement();
   }
   fault.seen += 1;
-  if (fault.seen !== fault.at) return;
+  if (fault.seen !== fault.at) return statement();
   fault.fired = true;
+  if (fault.isAfter) statement();
   throw sqliteError();
 }
 
@@ -45,14 +52,12 @@ function plant(): void {
     const original: (...values: never[]) => unknown = real[name];
     Object.assign(StatementSync.prototype, {
       [name](this: StatementSync, ...values: never[]) {
-        breakHere();
-        return original.apply(this, values);
+        return disturbed('', () => original.apply(this, values));
       },
     });
   }
   DatabaseSync.prototype.exec = function (sql) {
-    breakHere(sql);
-    real.exec.call(this, sql);
+    disturbed(sql, () => real.exec.call(this, sql));
   };
 }
 
@@ -63,7 +68,11 @@ afterEach(() => {
 });
 
 function arm(at: number, options: Partial<typeof fault> = {}): void {
-  Object.assign(fault, { errcode: FULL, alsoRollback: false }, options, { at, seen: 0, fired: false });
+  Object.assign(fault, { errcode: FULL, isAfter: false, alsoRollback: false }, options, {
+    at,
+    seen: 0,
+    fired: false,
+  });
 }
 
 /** Everything that is stored. */
@@ -76,205 +85,106 @@ function dump(db: DatabaseSync): unknown {
   return tables.map(({ name }) => [name, db.prepare(`SELECT * FROM ${String(name)}`).all()]);
 }
 
-const entry = anEntry({ id: 'dlv_one' });
-const fanOut = anEvent();
-const newEntries = [
-  anEntry({ id: 'dlv_new' }),
-  { event: fanOut, deliveries: ['a', 'b', 'c'].map((id) => aDelivery(fanOut, { id: `dlv_${id}` })) },
-];
-const ownEntry = anEntry({ id: 'dlv_own', queue: 'own', webhookId: 'whk_own' });
-const deadEntry = anEntry({
-  id: 'dlv_dead',
-  status: 'exhausted',
-  reason: 'attempts-used-up',
-  completedAt: LONG_AGO_MS,
-});
-const webhook = aWebhook({ events: ['a.b', 'a.*'] });
-const disabled = { state: 'disabled' } as const;
-const held = {
-  deliveryId: 'dlv_one',
-  token: 1,
-  attempt: anAttempt(),
-  next: { status: 'delivered' },
-} as const;
-
-interface Case {
-  readonly before: (repos: SqliteRepos) => Promise<unknown>;
-  readonly call: (repos: SqliteRepos) => Promise<unknown>;
-}
-
-const append =
-  (...entries: (typeof entry)[]) =>
-  (repos: SqliteRepos) =>
-    repos.events.append(entries, { now: NOW });
-const claimed = async (repos: SqliteRepos): Promise<void> => {
-  await append(entry)(repos);
-  await repos.events.claimExpress({ ...LEASE, limit: 9 });
-};
-const queued = (repos: SqliteRepos): Promise<void> =>
-  repos.state.open([{ webhookId: 'whk_a', failures: 1, nextAt: 1 }], { now: 5 });
-const change = { webhookId: 'whk_a', token: 6, failures: 2, notBefore: 1, nextAt: 3 };
-
-const CASES: Readonly<Record<string, Case>> = {
-  append: { before: append(entry), call: append(...newEntries) },
-  claimExpress: { before: append(entry), call: (repos) => repos.events.claimExpress({ ...LEASE, limit: 9 }) },
-  'claimExpress after a lost lease': {
-    before: claimed,
-    call: (repos) => repos.events.claimExpress({ now: NOW + 99_000, leaseUntil: NOW + 100_000, limit: 9 }),
-  },
-  claimQueues: {
-    before: append(ownEntry),
-    call: (repos) => repos.events.claimQueues({ ...LEASE, queues: [{ webhookId: 'whk_own', limit: 3 }] }),
-  },
-  settle: { before: claimed, call: (repos) => repos.events.settle([held], { now: NOW }) },
-  'settle, too late': {
-    before: async (repos) => {
-      await claimed(repos);
-      await repos.events.claimExpress({ now: NOW + 99_000, leaseUntil: NOW + 100_000, limit: 9 });
-    },
-    call: (repos) => repos.events.settle([held], { now: NOW }),
-  },
-  exhaustQueue: {
-    before: append(ownEntry),
-    call: (repos) =>
-      repos.events.exhaustQueue({ webhookId: 'whk_own', reason: 'cancelled', now: NOW, limit: 9 }),
-  },
-  markReplay: {
-    before: append(deadEntry),
-    call: (repos) => repos.events.markReplay(['dlv_dead'], { now: NOW }),
-  },
-  promoteReplays: {
-    before: async (repos) => {
-      await append(deadEntry)(repos);
-      await repos.events.markReplay(['dlv_dead'], { now: NOW });
-    },
-    call: (repos) => repos.events.promoteReplays({ now: NOW, limit: 9 }),
-  },
-  prune: {
-    before: async (repos) => {
-      await claimed(repos);
-      await append(deadEntry, { event: anEvent({ id: 'evt_unheard' }), deliveries: [] })(repos);
-      await repos.events.settle([held], { now: LONG_AGO_MS });
-    },
-    call: (repos) =>
-      repos.events.prune({
-        deliveredBefore: NOW,
-        exhaustedBefore: LONG_AGO_MS,
-        attemptsBefore: NOW,
-        limit: 9,
-      }),
-  },
-  'prune of attempts': {
-    before: async (repos) => {
-      await claimed(repos);
-      await repos.events.settle([held], { now: LONG_AGO_MS });
-    },
-    call: (repos) => repos.events.prune({ attemptsBefore: NOW, limit: 9 }),
-  },
-  'insert of a webhook': { before: async () => {}, call: (repos) => repos.webhooks.insert(webhook) },
-  'update of a webhook': {
-    before: (repos) => repos.webhooks.insert(webhook),
-    call: (repos) => repos.webhooks.update({ ...webhook, events: ['c'], revision: 2 }, 1),
-  },
-  setStatus: {
-    before: (repos) => repos.webhooks.insert(webhook),
-    call: (repos) =>
-      repos.webhooks.setStatus([{ webhookId: webhook.id, from: webhook.status, to: disabled }]),
-  },
-  'delete of a webhook': {
-    before: (repos) => repos.webhooks.insert(webhook),
-    call: (repos) => repos.webhooks.delete(webhook.id),
-  },
-  'open of a queue': { before: async () => {}, call: async (repos) => queued(repos) },
-  'acquire of a queue': {
-    before: queued,
-    call: (repos) => repos.state.acquire({ ...LEASE, healthy: 3, failing: 3 }),
-  },
-  'save of a queue': {
-    before: async (repos) => {
-      await queued(repos);
-      await repos.state.acquire({ ...LEASE, healthy: 3, failing: 3 });
-    },
-    call: (repos) => repos.state.save([change, { ...change, close: true }], { now: NOW }),
-  },
-  'reset of a queue': {
-    before: queued,
-    call: (repos) => repos.state.reset([{ webhookId: 'whk_a', nextAt: null }], { now: NOW }),
-  },
-  'reading back': {
-    before: claimed,
-    call: async (repos) => [
-      await repos.events.getDeliveries(['dlv_one']),
-      await repos.events.listDeliveries({ limit: 9 }),
-      await repos.events.ownQueues({ limit: 9 }),
-      await repos.webhooks.list({ limit: 9 }),
-    ],
-  },
-};
-
-interface Subject {
+interface SqliteStage extends Stage {
   readonly db: DatabaseSync;
-  readonly repos: SqliteRepos;
 }
 
-async function subject({ before }: Case): Promise<Subject> {
+function newStage(): SqliteStage {
   const db = new DatabaseSync(':memory:');
-  const repos = sqliteRepos(db);
-  await before(repos);
-  return { db, repos };
+  let now = START_MS;
+  return {
+    db,
+    repos: sqliteRepos(db),
+    get now() {
+      return now;
+    },
+    advance: async (ms) => {
+      now += ms;
+    },
+    dump: async () => dump(db),
+  };
 }
 
-describe.each(Object.entries(CASES))('%s', (_, one) => {
-  it('stores nothing by halves, whichever statement finds the disk full, and works when it is called again', async () => {
-    const twin = await subject(one);
-    const expected = { result: await one.call(twin.repos), stored: dump(twin.db) };
-    plant();
-    let statements = 0;
-    for (;;) {
-      const { db, repos } = await subject(one);
-      const before = dump(db);
-      arm(statements + 1);
-      const outcome = await one.call(repos).catch((error: unknown) => ({ error }));
-      const { fired } = fault;
-      arm(0);
-      if (!fired) break;
-      statements += 1;
-      expect(outcome).toMatchObject({ error: { errcode: FULL } });
-      expect(dump(db)).toEqual(before);
-      expect(await one.call(repos)).toEqual(expected.result);
-      expect(dump(db)).toEqual(expected.stored);
-      db.close();
-    }
-    expect(statements).toBeGreaterThan(1);
+/** Disturbs the call at one statement after another; resolves with what was stored each time. */
+async function disturb(name: string, options: Partial<typeof fault>): Promise<readonly string[]> {
+  const one = faultCases[name] as FaultCase;
+  const expected = await undisturbed(newStage(), one);
+  const found: string[] = [];
+  plant();
+  for (let at = 1; ; at += 1) {
+    const stage = newStage();
+    await one.before?.(stage);
+    arm(at, options);
+    const outcome = await outcomeOf(name, () => one.call(stage));
+    const { fired } = fault;
+    arm(0);
+    expect(isInTransaction(stage.db)).toBe(false);
+    const cause = { errcode: options.errcode };
+    const whole = await expectWhole({ stage, one, expected, outcome, cause, mayBePartial: false });
+    stage.db.close();
+    if (!fired) return found;
+    found.push('error' in outcome ? whole : 'worked');
+  }
+}
+
+describe.each(Object.keys(faultCases))('%s', (name) => {
+  it('stores nothing when the disk is full, whichever statement finds it so', async () => {
+    const found = await disturb(name, { errcode: FULL });
+    expect(new Set(found)).toEqual(new Set(['nothing']));
   });
 
   it('waits where somebody else has the lock, whichever statement meets it', async () => {
-    const twin = await subject(one);
-    const expected = { result: await one.call(twin.repos), stored: dump(twin.db) };
+    const found = await disturb(name, { errcode: BUSY });
+    expect(new Set(found)).toEqual(new Set(['worked']));
+  });
+
+  it('stores nothing when an answer is lost, but everything when it is that of the commit', async () => {
+    const found = await disturb(name, { errcode: IOERR, isAfter: true });
+    expect(found.slice(0, -1)).toEqual(found.slice(1).map(() => 'nothing'));
+    const { before, stored } = await undisturbed(newStage(), faultCases[name] as FaultCase);
+    const isRead = JSON.stringify(before) === JSON.stringify(stored);
+    expect(found.at(-1)).toBe(isRead ? 'nothing' : 'everything');
+  });
+});
+
+describe('an append in a transaction of the host’s', () => {
+  it('is undone by itself, whichever statement fails, and the transaction goes on', async () => {
     plant();
     for (let at = 1; ; at += 1) {
-      const { db, repos } = await subject(one);
-      arm(at, { errcode: BUSY });
-      const result = await one.call(repos);
+      const { db, repos } = newStage();
+      db.exec("CREATE TABLE orders (id TEXT); BEGIN; INSERT INTO orders VALUES ('o1')");
+      const before = dump(db);
+      arm(at);
+      const call = () => repos.events.append(appendedEntries, { now: NOW, tx: db });
+      const outcome = await outcomeOf('events.append', call);
       const { fired } = fault;
       arm(0);
-      expect(result).toEqual(expected.result);
-      expect(dump(db)).toEqual(expected.stored);
+      expect(isInTransaction(db)).toBe(true);
+      if (!fired) return expect(at).toBeGreaterThan(3);
+      expect(outcome).toMatchObject({ error: { cause: { errcode: FULL } } });
+      expect(dump(db)).toEqual(before);
+      expect(await call()).toEqual(appendedEntries.map((one) => ({ ...one, duplicate: false })));
+      db.exec('COMMIT');
+      expect(db.prepare('SELECT id FROM orders').all()).toEqual([{ id: 'o1' }]);
+      expect(await repos.events.getDeliveries(['dlv_new', 'dlv_a', 'dlv_b', 'dlv_c'])).toHaveLength(4);
       db.close();
-      if (!fired) break;
     }
   });
 });
+
+const entry = anEntry({ id: 'dlv_one' });
+const append = (repos: SqliteRepos, ...entries: readonly AppendEntry[]) =>
+  repos.events.append(entries, { now: NOW });
 
 describe('a connection of our own', () => {
   it('is usable after a failure that could not even be rolled back', async () => {
     using repos = sqliteRepos(':memory:');
     plant();
     arm(3, { alsoRollback: true });
-    await expect(append(entry)(repos)).rejects.toMatchObject({ errcode: FULL });
+    await expect(append(repos, entry)).rejects.toMatchObject({ errcode: FULL });
     expect(fault.fired).toBe(true);
     arm(0);
-    expect(await append(entry)(repos)).toEqual([{ ...entry, duplicate: false }]);
+    expect(await append(repos, entry)).toEqual([{ ...entry, duplicate: false }]);
     expect(await repos.events.getDeliveries(['dlv_one'])).toEqual(entry.deliveries);
   });
 
@@ -284,9 +194,9 @@ describe('a connection of our own', () => {
     const pages = Number(db.prepare('PRAGMA page_count').get()?.page_count);
     db.exec(`PRAGMA max_page_count = ${pages + 10}`);
     const big = { event: anEvent({ body: new Uint8Array(100_000) }), deliveries: [] };
-    await expect(append(anEntry(), big)(repos)).rejects.toMatchObject({ errcode: FULL });
+    await expect(append(repos, anEntry(), big)).rejects.toMatchObject({ errcode: FULL });
     expect(await repos.events.listDeliveries({ limit: 9 })).toEqual([]);
     db.exec('PRAGMA max_page_count = 100000');
-    expect(await append(big)(repos)).toEqual([{ ...big, duplicate: false }]);
+    expect(await append(repos, big)).toEqual([{ ...big, duplicate: false }]);
   });
 });

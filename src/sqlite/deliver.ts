@@ -1,0 +1,47 @@
+import type { AttemptData } from '../domain/delivery.ts';
+import type { Settlement } from '../repos.ts';
+import { attemptKinds, attemptText } from '../sql/attempt-columns.ts';
+import { INSERT_ATTEMPT } from './attempt-rows.ts';
+import type { Statements } from './statements.ts';
+
+/** The numbers are those of `statusCodes`: 1 is delivering, 3 delivered. */
+const HELD = `SELECT seq, id, token, attempts FROM surehook_deliveries
+  WHERE seq IN (SELECT value FROM json_each(?)) AND status = 1`;
+const DELIVER = `UPDATE surehook_deliveries
+  SET status = 3, wake_at = NULL, completed_at = ?, attempts = attempts + 1, tries = tries + 1
+  WHERE seq IN (SELECT value FROM json_each(?))`;
+
+/** A settlement of the usual kind, and where its delivery may be. */
+export interface Success extends Settlement {
+  readonly attempt: AttemptData;
+  readonly seq: number;
+}
+
+/** Whether it is of the kind that nearly all are: one counted attempt, and the endpoint took it. */
+export function isSuccess(settlement: Settlement): settlement is Settlement & { attempt: AttemptData } {
+  return settlement.next.status === 'delivered' && settlement.attempt?.counted === true;
+}
+
+/**
+ * Ends all claims that are held as the settlements say, with one statement where each by itself would cost twice as much. No delivery
+ * may occur twice. Must be run in a transaction. Returns the ids of those that were ended.
+ */
+export function deliver(sql: Statements, successes: readonly Success[], now: number): ReadonlySet<string> {
+  if (successes.length === 0) return new Set();
+  const rows = sql.rows<readonly [seq: number, id: string, token: number, attempts: number]>(
+    HELD,
+    JSON.stringify(successes.map(({ seq }) => seq)),
+  );
+  const places = new Map(rows.map((row) => [row[0], row]));
+  const ended: number[] = [];
+  const ids = new Set<string>();
+  for (const { seq, deliveryId, token, attempt } of successes) {
+    const [, id, heldToken, attempts = 0] = places.get(seq) ?? [];
+    if (id !== deliveryId || heldToken !== token) continue;
+    sql.run(INSERT_ATTEMPT, seq, attempts + 1, token, attemptKinds.settled, attemptText(attempt));
+    ended.push(seq);
+    ids.add(id);
+  }
+  sql.run(DELIVER, now, JSON.stringify(ended));
+  return ids;
+}
