@@ -8,13 +8,13 @@ import type { Statements, Value } from './statements.ts';
 /** Skips from webhook to webhook along the index, so that a queue costs the same whatever waits in it. */
 const OWN_QUEUES = `WITH RECURSIVE own (id) AS (
     SELECT min(webhook_id) FROM surehook_deliveries
-      WHERE queue = 1 AND wake_at IS NOT NULL AND webhook_id > ?1
+      WHERE queue = 1 AND wake_at IS NOT NULL AND webhook_id > ?
     UNION ALL
     SELECT (SELECT min(d.webhook_id) FROM surehook_deliveries d
       WHERE d.queue = 1 AND d.wake_at IS NOT NULL AND d.webhook_id > own.id)
     FROM own WHERE own.id IS NOT NULL
   )
-  SELECT id FROM own WHERE id IS NOT NULL LIMIT ?2`;
+  SELECT id FROM own WHERE id IS NOT NULL LIMIT ?`;
 
 /** A part of a WHERE and what is bound to it. */
 type Condition = readonly [sql: string, ...values: Value[]];

@@ -14,8 +14,8 @@ const MARK = `UPDATE surehook_deliveries
   SET status = 5, reason = NULL, completed_at = NULL, tries = 0, lost = 0, marked = ?
   WHERE id = ? AND status = 4 RETURNING seq`;
 const LONGEST_MARKED = 'SELECT seq FROM surehook_deliveries WHERE marked IS NOT NULL ORDER BY marked LIMIT ?';
-const PROMOTE = `UPDATE surehook_deliveries SET status = 0, queue = 0, due_at = ?1, wake_at = ?1, marked = NULL
-  WHERE seq IN (SELECT value FROM json_each(?2))`;
+const PROMOTE = `UPDATE surehook_deliveries SET status = 0, queue = 0, due_at = ?, wake_at = ?, marked = NULL
+  WHERE seq IN (SELECT value FROM json_each(?))`;
 
 interface Place {
   readonly seq: number;
@@ -48,7 +48,7 @@ export function promoteReplays(
   { now, limit }: { readonly now: number; readonly limit: number },
 ): DeliveryRecord[] {
   const seqs = seqsOf(sql.all<Place>(LONGEST_MARKED, limit));
-  sql.run(PROMOTE, now, JSON.stringify(seqs));
+  sql.run(PROMOTE, now, now, JSON.stringify(seqs));
   return inOrder(sql, seqs);
 }
 

@@ -1,4 +1,3 @@
-import type { SettledState } from '../domain/delivery.ts';
 import type { Settlement, SettleResult } from '../repos.ts';
 import { attemptKinds, attemptText } from '../sql/attempt-columns.ts';
 import { queueCodes, reasonCodes } from '../sql/codes.ts';
@@ -9,17 +8,17 @@ import type { Statements } from './statements.ts';
 
 /**
  * Ends a claim, where the token is the present one: 1 is delivering. The numbers are those of `statusCodes`; `failed` (2) is what waits with
- * counted tries, `pending` (0) what waits without. Parameters: ?1 seq, ?2 token, ?3 attempts made, ?4 those that
- * count, ?5 id, then those of the end. The id is compared too, because `seq` can be a hint.
+ * counted tries, `pending` (0) what waits without. The id is compared too, because `seq` can be a hint. Parameters bear no numbers:
+ * Node 22.13 takes a numbered one for a named one.
  */
-const IF_HELD = 'WHERE seq = ?1 AND token = ?2 AND status = 1 AND id = ?5';
-const COUNT = 'attempts = attempts + ?3, tries = tries + ?4';
-const DELIVER = `UPDATE surehook_deliveries SET status = 3, wake_at = NULL, completed_at = ?6, ${COUNT} ${IF_HELD}`;
-const EXHAUST = `UPDATE surehook_deliveries SET status = 4, wake_at = NULL, completed_at = ?6, reason = ?7, ${COUNT} ${IF_HELD}`;
-const WAIT = `UPDATE surehook_deliveries SET status = iif(tries + ?4 > 0, 2, 0), wake_at = ?6, due_at = ?6, queue = ?7, ${COUNT} ${IF_HELD}`;
+const IF_HELD = 'WHERE seq = ? AND token = ? AND status = 1 AND id = ?';
+const COUNT = 'attempts = attempts + ?, tries = tries + ?';
+const DELIVER = `UPDATE surehook_deliveries SET status = 3, wake_at = NULL, completed_at = ?, ${COUNT} ${IF_HELD}`;
+const EXHAUST = `UPDATE surehook_deliveries SET status = 4, wake_at = NULL, completed_at = ?, reason = ?, ${COUNT} ${IF_HELD}`;
+const WAIT = `UPDATE surehook_deliveries SET status = iif(tries + ? > 0, 2, 0), wake_at = ?, due_at = ?, queue = ?, ${COUNT} ${IF_HELD}`;
 /** The attempt of a claim that was ended just now: the newest. */
 const RECORD = `INSERT INTO surehook_attempts (delivery_seq, number, token, kind, data)
-  SELECT seq, attempts, token, ?2, ?3 FROM surehook_deliveries WHERE seq = ?1`;
+  SELECT seq, attempts, token, ?, ? FROM surehook_deliveries WHERE seq = ?`;
 
 const FIND = 'SELECT seq, token, attempts FROM surehook_deliveries WHERE id = ?';
 const OF_TOKEN = 'SELECT number, kind FROM surehook_attempts WHERE delivery_seq = ? AND token = ?';
@@ -55,7 +54,7 @@ function settle(
   const seq = hint ?? sql.get<Stored>(FIND, deliveryId)?.seq;
   if (seq === undefined) return 'unknown';
   if (!end(sql, settlement, { seq, now })) return settleLate(sql, settlement);
-  if (attempt !== undefined) sql.run(RECORD, seq, attemptKinds.settled, attemptText(attempt));
+  if (attempt !== undefined) sql.run(RECORD, attemptKinds.settled, attemptText(attempt), seq);
   return 'applied';
 }
 
@@ -66,29 +65,21 @@ function end(
 ): boolean {
   const made = attempt === undefined ? 0 : 1;
   const counted = attempt?.counted ? 1 : 0;
-  return endAs(sql, next, { values: [seq, token, made, counted, deliveryId], now }) > 0;
-}
-
-interface Ending {
-  readonly values: readonly [seq: number, token: number, made: number, counted: number, id: string];
-  readonly now: number;
+  const held = [made, counted, seq, token, deliveryId] as const;
+  switch (next.status) {
+    case 'delivered':
+      return sql.run(DELIVER, now, ...held) > 0;
+    case 'exhausted':
+      return sql.run(EXHAUST, now, reasonCodes[next.reason], ...held) > 0;
+    case 'waiting':
+      return sql.run(WAIT, counted, next.dueAt, next.dueAt, queueCodes[next.queue], ...held) > 0;
+  }
 }
 
 interface Stored {
   readonly seq: number;
   readonly token: number;
   readonly attempts: number;
-}
-
-function endAs(sql: Statements, next: SettledState, { values, now }: Ending): number {
-  switch (next.status) {
-    case 'delivered':
-      return sql.run(DELIVER, ...values, now);
-    case 'exhausted':
-      return sql.run(EXHAUST, ...values, now, reasonCodes[next.reason]);
-    case 'waiting':
-      return sql.run(WAIT, ...values, next.dueAt, queueCodes[next.queue]);
-  }
 }
 
 /**
