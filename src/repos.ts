@@ -110,7 +110,13 @@ export interface EventRepo {
    */
   claimExpress(request: ExpressClaim): Promise<ClaimResult>;
 
-  /** The same for queues of single webhooks. One result per request, in order. */
+  /**
+   * The same for queues of single webhooks. One result per request, in order.
+   *
+   * Deliveries with an `orderingKey` take turns. Each holds its place in the line of its webhook and key, which is by append, from its append until
+   * it is delivered or exhausted; one that is exhausted with `blocks`, and one that is replaying, holds it too. The turn is that of the one that
+   * is delivering or, where none is, of the first in the line. Only a delivery whose turn it is is claimed, and the others do not count for `nextDueAt`.
+   */
   claimQueues(request: QueuesClaim): Promise<readonly ClaimResult[]>;
 
   /**
@@ -146,7 +152,10 @@ export interface EventRepo {
    */
   markReplay(ids: readonly string[], options: { readonly now: number }): Promise<readonly DeliveryRecord[]>;
 
-  /** Turns up to `limit` replaying deliveries, longest marked first, into pending ones of the express queue, due `now`, and returns them. */
+  /**
+   * Turns up to `limit` replaying deliveries, longest marked first, into pending ones, due `now`, and returns them: of their webhook's own queue
+   * those with an `orderingKey`, of the express queue the others.
+   */
   promoteReplays(request: {
     readonly now: number;
     readonly limit: number;
@@ -260,6 +269,8 @@ export type SettleResult = 'applied' | 'repeated' | 'late' | 'unknown';
 export interface ExhaustRequest {
   readonly webhookId: string;
   readonly reason: ExhaustedReason;
+  /** Those with an `orderingKey` keep their place. */
+  readonly blocks?: true;
   readonly now: number;
   readonly limit: number;
 }

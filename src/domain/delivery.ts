@@ -67,6 +67,13 @@ export interface DeliveryRecord {
   /** Set exactly when `status` is `exhausted`. */
   readonly reason?: ExhaustedReason;
   readonly queue: Queue;
+  /**
+   * Deliveries of one webhook with the same key, which may be empty, are attempted one at a time, in the order of their append. Absent where
+   * order does not matter. One with a key waits in its webhook's own queue only.
+   */
+  readonly orderingKey?: string;
+  /** Set on an `exhausted` delivery that those behind it in its ordering key wait for: until it is replayed, cancelled or pruned. */
+  readonly blocks?: true;
   /** Not to be attempted before this instant, epoch ms. While `delivering` it is what it was at the claim. */
   readonly dueAt: number;
   /** Fencing token: rises by one with every claim, never falls. */
@@ -138,5 +145,5 @@ export interface AttemptRecord extends AttemptData {
  */
 export type SettledState =
   | { readonly status: 'delivered' }
-  | { readonly status: 'exhausted'; readonly reason: ExhaustedReason }
+  | { readonly status: 'exhausted'; readonly reason: ExhaustedReason; readonly blocks?: true }
   | { readonly status: 'waiting'; readonly dueAt: number; readonly queue: Queue };

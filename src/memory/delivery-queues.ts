@@ -1,6 +1,10 @@
 import type { ClaimedDelivery, ClaimResult } from '../repos.ts';
 import type { DeliveryRow } from './delivery-row.ts';
 import { DueQueue } from './due-queue.ts';
+import { OrderLines } from './order-line.ts';
+
+/** Where those wait whose turn it is not. */
+const OUT_OF_REACH = Number.POSITIVE_INFINITY;
 
 /** One claim of one queue. */
 export interface Claim {
@@ -20,11 +24,28 @@ export class DeliveryQueues {
   readonly #own = new Map<string, DueQueue<DeliveryRow>>();
   /** Keys of `#own` in ascending order; undefined while out of date. */
   #ids: string[] | undefined = [];
+  readonly #lines = new OrderLines();
 
   /** Queues a waiting row by its record. */
   enter(row: DeliveryRow): void {
     const home = row.record.queue === 'express' ? this.#express : this.#openOwn(row.record.webhookId);
-    wait(row, home, row.record.dueAt);
+    const hasLine = row.record.orderingKey !== undefined;
+    wait(row, home, hasLine ? OUT_OF_REACH : row.record.dueAt);
+    if (hasLine) this.align(row);
+  }
+
+  /** Brings the line of a row's ordering key up to date with its record: whoever's turn it is can be claimed, and nobody else. */
+  align(row: DeliveryRow): void {
+    const line = this.#lines.of(row.record);
+    if (line === undefined) return;
+    line.note(row);
+    const { turn, open } = line;
+    if (open !== turn) {
+      if (open?.home !== undefined) move(open, OUT_OF_REACH);
+      line.open = turn?.home === undefined ? undefined : turn;
+      if (line.open !== undefined) move(line.open, line.open.record.leaseUntil ?? line.open.record.dueAt);
+    }
+    this.#lines.tidy(row.record);
   }
 
   /** Takes a row out of its queue; one that stands in none is left alone. */
@@ -32,20 +53,19 @@ export class DeliveryQueues {
     const { home, ticket } = row;
     if (home === undefined || ticket === undefined) return;
     home.drop(ticket);
-    row.home = undefined;
-    row.ticket = undefined;
+    this.#left(row);
     this.#closeOwn(row.record.webhookId);
   }
 
   /** Leases what is due in the express queue. */
   claimExpress(claim: Claim): ClaimResult {
-    return claimFrom(this.#express, claim);
+    return claimFrom(this.#express, claim, () => {});
   }
 
   /** Leases what is due in a webhook's own queue. */
   claimOwn(webhookId: string, claim: Claim): ClaimResult {
     const queue = this.#own.get(webhookId);
-    return queue === undefined ? { deliveries: [] } : claimFrom(queue, claim);
+    return queue === undefined ? { deliveries: [] } : claimFrom(queue, claim, (row) => this.align(row));
   }
 
   /** Takes up to `limit` rows that are not leased out of a webhook's own queue, whatever their instant. */
@@ -60,15 +80,30 @@ export class DeliveryQueues {
       (row.record.status === 'delivering' ? leased : waiting).push(row);
     }
     for (const row of leased) wait(row, queue, row.record.leaseUntil ?? row.record.dueAt);
+    for (const row of waiting) this.#left(row);
     this.#closeOwn(webhookId);
     return waiting;
   }
 
-  /** Ids of the webhooks whose own queue holds something, ascending. */
+  /** Ids of the webhooks whose own queue holds something that can ever be claimed, ascending. */
   ownIds(after: string | undefined, limit: number): readonly string[] {
     this.#ids ??= [...this.#own.keys()].sort();
-    const start = after === undefined ? 0 : firstAbove(this.#ids, after);
-    return this.#ids.slice(start, start + limit);
+    const found: string[] = [];
+    for (let at = after === undefined ? 0 : firstAbove(this.#ids, after); at < this.#ids.length; at++) {
+      if (found.length === limit) break;
+      const id = this.#ids[at] ?? '';
+      if (this.#own.get(id)?.nextAt !== OUT_OF_REACH) found.push(id);
+    }
+    return found;
+  }
+
+  /** A row has been taken out of its queue. */
+  #left(row: DeliveryRow): void {
+    row.home = undefined;
+    row.ticket = undefined;
+    const line = this.#lines.of(row.record);
+    if (line?.open === row) line.open = undefined;
+    this.#lines.tidy(row.record);
   }
 
   #openOwn(webhookId: string): DueQueue<DeliveryRow> {
@@ -92,7 +127,19 @@ function wait(row: DeliveryRow, queue: DueQueue<DeliveryRow>, at: number): void 
   row.ticket = queue.add(row, at, row.order);
 }
 
-function claimFrom(queue: DueQueue<DeliveryRow>, { now, leaseUntil, limit }: Claim): ClaimResult {
+/** Puts a row that waits at another instant. */
+function move(row: DeliveryRow, at: number): void {
+  const { home, ticket } = row;
+  if (home === undefined || ticket === undefined) return;
+  home.drop(ticket);
+  wait(row, home, at);
+}
+
+function claimFrom(
+  queue: DueQueue<DeliveryRow>,
+  { now, leaseUntil, limit }: Claim,
+  claimed: (row: DeliveryRow) => void,
+): ClaimResult {
   const rows: DeliveryRow[] = [];
   while (rows.length < limit) {
     const row = queue.takeDue(now);
@@ -104,9 +151,10 @@ function claimFrom(queue: DueQueue<DeliveryRow>, { now, leaseUntil, limit }: Cla
   for (const row of rows) {
     deliveries.push(row.claim(now, leaseUntil));
     wait(row, queue, leaseUntil);
+    claimed(row);
   }
   const nextDueAt = queue.nextAt;
-  return nextDueAt === undefined ? { deliveries } : { deliveries, nextDueAt };
+  return nextDueAt === undefined || nextDueAt === OUT_OF_REACH ? { deliveries } : { deliveries, nextDueAt };
 }
 
 /** Index of the first of ascending ids that is greater than `id`. */

@@ -2,13 +2,13 @@ import type { DeliveryRecord, ExhaustedReason } from '../domain/delivery.ts';
 import type { Settlement } from '../repos.ts';
 
 /** The fields that only some statuses have. */
-type StatusField = 'reason' | 'leaseUntil' | 'completedAt';
+type StatusField = 'reason' | 'blocks' | 'leaseUntil' | 'completedAt';
 
 type Draft = { -readonly [Field in keyof DeliveryRecord]: DeliveryRecord[Field] };
 
 /** Every field of a record but those of its status, written out because a spread is several times slower. */
 function carried(record: DeliveryRecord): Draft {
-  return {
+  const draft: Draft = {
     id: record.id,
     eventId: record.eventId,
     webhookId: record.webhookId,
@@ -22,7 +22,9 @@ function carried(record: DeliveryRecord): Draft {
     tries: record.tries,
     lost: record.lost,
     createdAt: record.createdAt,
-  } satisfies Record<Exclude<keyof DeliveryRecord, StatusField>, unknown>;
+  } satisfies Record<Exclude<keyof DeliveryRecord, StatusField | 'orderingKey'>, unknown>;
+  if (record.orderingKey !== undefined) draft.orderingKey = record.orderingKey;
+  return draft;
 }
 
 /** The record under a new lease. A record that was leased already has lost that claim, which counts as an attempt. */
@@ -53,10 +55,7 @@ export function settledRecord(
       next.completedAt = now;
       return next;
     case 'exhausted':
-      next.status = 'exhausted';
-      next.reason = end.reason;
-      next.completedAt = now;
-      return next;
+      return exhausted(next, end, now);
     case 'waiting':
       next.status = next.tries > 0 ? 'failed' : 'pending';
       next.dueAt = end.dueAt;
@@ -66,15 +65,21 @@ export function settledRecord(
 }
 
 /** The record given up. */
-export function exhaustedRecord(
-  record: DeliveryRecord,
-  reason: ExhaustedReason,
-  now: number,
-): DeliveryRecord {
-  const next = carried(record);
+export function exhaustedRecord(record: DeliveryRecord, end: GivingUp, now: number): DeliveryRecord {
+  return exhausted(carried(record), end, now);
+}
+
+/** How a delivery is given up. */
+interface GivingUp {
+  readonly reason: ExhaustedReason;
+  readonly blocks?: true;
+}
+
+function exhausted(next: Draft, { reason, blocks }: GivingUp, now: number): DeliveryRecord {
   next.status = 'exhausted';
   next.reason = reason;
   next.completedAt = now;
+  if (blocks && next.orderingKey !== undefined) next.blocks = true;
   return next;
 }
 
@@ -91,7 +96,7 @@ export function replayingRecord(record: DeliveryRecord): DeliveryRecord {
 export function promotedRecord(record: DeliveryRecord, now: number): DeliveryRecord {
   const next = carried(record);
   next.status = 'pending';
-  next.queue = 'express';
+  next.queue = next.orderingKey === undefined ? 'express' : 'own';
   next.dueAt = now;
   return next;
 }

@@ -13,6 +13,8 @@ export class DeliveryRow {
   /** Where it waits while it is pending, failed or delivering. */
   home: DueQueue<DeliveryRow> | undefined = undefined;
   ticket: Ticket<DeliveryRow> | undefined = undefined;
+  /** Its place in the line of its ordering key, while it holds one. */
+  place: Ticket<DeliveryRow> | undefined = undefined;
   /** Pruned: in no queue, and passed over by listings. */
   isGone = false;
   /** Undefined until there is one: most rows of a backlog have none. */

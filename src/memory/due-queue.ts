@@ -35,6 +35,11 @@ export class DueQueue<T> {
     return this.#earliest()?.at;
   }
 
+  /** The earliest item; undefined when none waits. */
+  get first(): T | undefined {
+    return this.#earliest()?.item;
+  }
+
   /** Queues `item` for the instant `at`. `order` must be unique among the waiting for a fixed order. */
   add(item: T, at: number, order: number): Ticket<T> {
     const ticket: Ticket<T> = { at, order, item };

@@ -91,12 +91,14 @@ export class MemoryEventRepo implements EventRepo {
   }
 
   async exhaustQueue(request: ExhaustRequest): Promise<readonly DeliveryRecord[]> {
-    const { webhookId, reason, now, limit } = request;
-    return this.#queues.takeWaiting(webhookId, limit).map((row) => {
-      row.record = exhaustedRecord(row.record, reason, now);
+    const { webhookId, now, limit } = request;
+    const rows = this.#queues.takeWaiting(webhookId, limit);
+    for (const row of rows) {
+      row.record = exhaustedRecord(row.record, request, now);
       this.#pruning.note(row);
-      return row.record;
-    });
+    }
+    for (const row of rows) this.#queues.align(row);
+    return rows.map((row) => row.record);
   }
 
   async ownQueues(request: { readonly after?: string; readonly limit: number }): Promise<readonly string[]> {
@@ -111,6 +113,7 @@ export class MemoryEventRepo implements EventRepo {
       row.record = replayingRecord(row.record);
       this.#replays.add(row, this.#marked, 0);
       this.#marked += 1;
+      this.#queues.align(row);
       marked.push(row.record);
     }
     if (marked.length > 0) this.#listeners.emit({ express: false, replays: true, ownQueues: [] });
@@ -129,7 +132,7 @@ export class MemoryEventRepo implements EventRepo {
       this.#queues.enter(row);
       promoted.push(row.record);
     }
-    if (promoted.length > 0) this.#listeners.emit({ express: true, replays: false, ownQueues: [] });
+    if (promoted.length > 0) this.#listeners.emit(workOf(promoted));
     return promoted;
   }
 
@@ -202,8 +205,15 @@ export class MemoryEventRepo implements EventRepo {
     if (stored.rows.length === 0) this.#pruning.noteUnheard(stored);
     for (const row of stored.rows) {
       this.#index.add(row);
-      if (isWaiting(row)) this.#queues.enter(row);
-      else this.#pruning.note(row);
+      this.#queueOrNote(row);
+    }
+  }
+
+  #queueOrNote(row: DeliveryRow): void {
+    if (isWaiting(row)) this.#queues.enter(row);
+    else {
+      this.#queues.align(row);
+      this.#pruning.note(row);
     }
   }
 
@@ -212,6 +222,7 @@ export class MemoryEventRepo implements EventRepo {
     row.isGone = true;
     this.#rows.delete(row.record.id);
     this.#index.forget(row);
+    this.#queues.align(row);
     const stored = this.#events.get(row.record.eventId);
     if (stored === undefined || stored.rows.some(({ isGone }) => !isGone)) return 0;
     this.#events.remove(stored);
@@ -224,8 +235,7 @@ export class MemoryEventRepo implements EventRepo {
     if (row.record.status === 'delivering' && row.record.token === settlement.token) {
       this.#queues.leave(row);
       row.settle(settlement, now);
-      if (isWaiting(row)) this.#queues.enter(row);
-      else this.#pruning.note(row);
+      this.#queueOrNote(row);
       return 'applied';
     }
     if (row.wasSettledBy(settlement.token)) return 'repeated';
@@ -235,14 +245,9 @@ export class MemoryEventRepo implements EventRepo {
 
   #announce(placed: readonly Placed[]): void {
     if (this.#listeners.none) return;
-    const own = new Set<string>();
-    let express = false;
-    for (const row of placed.flatMap(({ stored, duplicate }) => (duplicate ? [] : stored.rows))) {
-      if (!isWaiting(row)) continue;
-      if (row.record.queue === 'express') express = true;
-      else own.add(row.record.webhookId);
-    }
-    if (express || own.size > 0) this.#listeners.emit({ express, replays: false, ownQueues: [...own] });
+    const rows = placed.flatMap(({ stored, duplicate }) => (duplicate ? [] : stored.rows));
+    const work = workOf(rows.filter(isWaiting).map(({ record }) => record));
+    if (work.express || work.ownQueues.length > 0) this.#listeners.emit(work);
   }
 }
 
@@ -250,6 +255,17 @@ export class MemoryEventRepo implements EventRepo {
 interface Placed {
   readonly stored: StoredEvent;
   readonly duplicate: boolean;
+}
+
+/** What came in with these deliveries that wait. */
+function workOf(waiting: readonly DeliveryRecord[]): Work {
+  const own = new Set<string>();
+  let express = false;
+  for (const { queue, webhookId } of waiting) {
+    if (queue === 'express') express = true;
+    else own.add(webhookId);
+  }
+  return { express, replays: false, ownQueues: [...own] };
 }
 
 function isWaiting({ record }: DeliveryRow): boolean {

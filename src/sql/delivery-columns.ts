@@ -14,6 +14,9 @@ export interface DeliveryColumns {
   readonly reason: number | null;
   /** Of `queueCodes`. */
   readonly queue: number;
+  readonly ordering_key: string | null;
+  /** Whether an exhausted one holds its place in the line of its key: 0 or 1. */
+  readonly blocks: number;
   readonly due_at: number;
   readonly token: number;
   /** Null unless delivering. */
@@ -43,6 +46,8 @@ export function deliveryOf(columns: DeliveryColumns): DeliveryRecord {
     lost: columns.lost,
     createdAt: columns.created_at,
   };
+  if (columns.ordering_key !== null) delivery.orderingKey = columns.ordering_key;
+  if (columns.blocks !== 0) delivery.blocks = true;
   if (columns.reason !== null) delivery.reason = reasonOfCode(columns.reason);
   if (columns.lease_until !== null) delivery.leaseUntil = columns.lease_until;
   if (columns.completed_at !== null) delivery.completedAt = columns.completed_at;

@@ -6,6 +6,8 @@
  *   that the deliveries of an event are a range and need no index.
  * - `wake_at` is when a delivery can be claimed next: `due_at` while it waits, the end of the lease while it is leased, null in
  *   every other status. The two queues are partial indexes over it, so that a claim reads the head of an index and nothing else.
+ * - `place` is null unless a delivery holds its place in the line of its ordering key: 0 while it is delivering, else 1. Whose turn it is is the
+ *   first of the line by `place` and `seq`. One whose turn it is not waits with a `wake_at` out of reach, `HELD_BACK` of `line.ts`.
  * - `marked` numbers the replaying deliveries in the order of their marking.
  */
 export const migrations: readonly string[] = [
@@ -45,7 +47,9 @@ export const migrations: readonly string[] = [
     tries INTEGER NOT NULL,
     lost INTEGER NOT NULL,
     completed_at INTEGER,
-    marked INTEGER
+    marked INTEGER,
+    ordering_key TEXT,
+    place INTEGER
   );
   CREATE INDEX surehook_deliveries_express ON surehook_deliveries (wake_at)
     WHERE queue = 0 AND wake_at IS NOT NULL;
@@ -53,6 +57,8 @@ export const migrations: readonly string[] = [
     WHERE queue = 1 AND wake_at IS NOT NULL;
   CREATE INDEX surehook_deliveries_ended ON surehook_deliveries (status, completed_at)
     WHERE completed_at IS NOT NULL;
+  CREATE INDEX surehook_deliveries_line ON surehook_deliveries (webhook_id, ordering_key, place, seq)
+    WHERE place IS NOT NULL;
   CREATE INDEX surehook_deliveries_marked ON surehook_deliveries (marked) WHERE marked IS NOT NULL;
   CREATE INDEX surehook_deliveries_all ON surehook_deliveries (created_at, id);
   CREATE INDEX surehook_deliveries_tenant ON surehook_deliveries (tenant_id, created_at, id);

@@ -5,6 +5,7 @@ import type { LawContext } from './context.ts';
  * - `append`, `idempotency`: publishing.
  * - `claim-express`, `claim-queues`, `leases`, `fencing`: who works on what, and until when.
  * - `settle`, `own-queues`, `replay`, `prune`: what becomes of a delivery.
+ * - `ordering`: deliveries with an ordering key take turns.
  * - `listing`, `round-trip`: reading back, hostile strings and bytes included.
  * - `webhooks` (of any `WebhookRepo`), `webhook-store` (of a `WebhookStore`).
  * - `queue-state`, `queue-leases`: the `StateRepo`.
@@ -21,6 +22,7 @@ export type LawFamily =
   | 'own-queues'
   | 'replay'
   | 'prune'
+  | 'ordering'
   | 'listing'
   | 'round-trip'
   | 'webhooks'

@@ -6,6 +6,7 @@ import { idempotencyLaws } from './idempotency.ts';
 import type { Law } from './law.ts';
 import { leasesLaws } from './leases.ts';
 import { listingLaws } from './listing.ts';
+import { orderingLaws } from './ordering.ts';
 import { ownQueuesLaws } from './own-queues.ts';
 import { pruneLaws } from './prune.ts';
 import { queueLeasesLaws } from './queue-leases.ts';
@@ -27,6 +28,7 @@ export const allLaws: readonly Law[] = [
   ...fencingLaws,
   ...settleLaws,
   ...ownQueuesLaws,
+  ...orderingLaws,
   ...replayLaws,
   ...pruneLaws,
   ...listingLaws,
