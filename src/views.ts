@@ -58,6 +58,10 @@ export interface Delivery {
   readonly status: DeliveryStatus;
   /** Set exactly when `status` is `exhausted`. */
   readonly reason?: ExhaustedReason;
+  /** Of a delivery of an ordered webhook: the key in which it waits for its turn; empty where its event has none. */
+  readonly orderingKey?: string;
+  /** Set while it is `exhausted` and those behind it in its ordering key wait for it to be replayed or cancelled. */
+  readonly blocks?: true;
   /** Attempts recorded so far, lost and aborted ones included. */
   readonly attempts: number;
   readonly createdAt: Date;
@@ -98,6 +102,7 @@ export interface PublishedEvent {
   readonly timestamp: Date;
   readonly createdAt: Date;
   readonly deliverAt?: Date;
+  readonly orderingKey?: string;
 }
 
 /** The public face of a status. */
@@ -126,6 +131,8 @@ export function toDelivery(record: DeliveryRecord): Delivery {
     eventType: record.eventType,
     status: record.status,
     ...(record.reason !== undefined && { reason: record.reason }),
+    ...(record.orderingKey !== undefined && { orderingKey: record.orderingKey }),
+    ...(record.blocks && { blocks: true }),
     attempts: record.attempts,
     createdAt: new Date(record.createdAt),
     ...(waits && { nextAttemptAt: new Date(record.dueAt) }),
@@ -173,5 +180,6 @@ export function toPublishedEvent(record: EventRecord): PublishedEvent {
     timestamp: new Date(record.timestamp),
     createdAt: new Date(record.createdAt),
     ...(record.deliverAt !== undefined && { deliverAt: new Date(record.deliverAt) }),
+    ...(record.orderingKey !== undefined && { orderingKey: record.orderingKey }),
   };
 }

@@ -1,5 +1,5 @@
-import type { Queue } from '../domain/delivery.ts';
-import type { WebhookRecord } from '../domain/webhook.ts';
+import type { Queue, SettledState } from '../domain/delivery.ts';
+import { blocksWhenExhausted, type WebhookRecord } from '../domain/webhook.ts';
 import { leaseMargin } from '../options.ts';
 import type { SettleResult } from '../repos.ts';
 import type { AttemptResult } from './attempt.ts';
@@ -205,7 +205,8 @@ export class Dispatcher {
     const verdict = triage(claim, webhook, settings.maxLost);
     if (verdict.kind === 'give-up') {
       this.lanes.shift(lane);
-      this.#end({ claim, lane, next: { status: 'exhausted', reason: verdict.reason } });
+      const next = { status: 'exhausted', reason: verdict.reason } as const;
+      this.#end({ claim, lane, next: inOrder(next, claim, webhook) });
       this.lanes.makeReady(lane);
     } else if (
       verdict.kind === 'hold' ||
@@ -284,7 +285,7 @@ export class Dispatcher {
     this.slots.release(flight);
     this.#housekeeping.landed();
     const next = this.#landings.land(flight, webhook, { result, newestFlight: this.#flightNumber });
-    this.#end({ claim, lane, attempt: result.data, next });
+    this.#end({ claim, lane, attempt: result.data, next: inOrder(next, claim, webhook) });
     this.lanes.retryDeferred();
     this.lanes.makeReady(lane);
     this.#parts.hooks.slotFreed();
@@ -316,7 +317,15 @@ export class Dispatcher {
       // Nothing of it waits, but somebody has to find the queue empty for the webhook to be Enabled again.
       hooks.joined(lane, this.#parts.run.now());
     }
+    // What waited for its turn behind this one is due by now.
+    if (claim.delivery.orderingKey !== undefined) hooks.joined(lane, this.#parts.run.now());
     this.counters.count(next, attempt !== undefined, result);
     hooks.changed(lane);
   }
+}
+
+/** Given up, a delivery of an ordered webhook may keep its place: those behind it wait. */
+function inOrder(next: SettledState, { delivery }: Claim, webhook: WebhookRecord | null): SettledState {
+  const keeps = next.status === 'exhausted' && delivery.orderingKey !== undefined && webhook !== null;
+  return keeps && blocksWhenExhausted(webhook) ? { ...next, blocks: true } : next;
 }

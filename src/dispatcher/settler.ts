@@ -94,14 +94,14 @@ function toSettlement({ claim, attempt, next }: Ending): {
 
 /** What the store made of the delivery, without asking it. */
 function stateAfter({ claim, attempt, next }: Ending, now: number): DeliveryRecord {
-  const { leaseUntil: _leaseUntil, reason: _reason, completedAt: _completedAt, ...delivery } = claim.delivery;
+  const { leaseUntil: _leaseUntil, ...delivery } = claim.delivery;
   const tries = delivery.tries + (attempt?.counted === true ? 1 : 0);
   const base = { ...delivery, tries, attempts: delivery.attempts + (attempt === undefined ? 0 : 1) };
   switch (next.status) {
     case 'delivered':
       return { ...base, status: 'delivered', completedAt: now };
     case 'exhausted':
-      return { ...base, status: 'exhausted', reason: next.reason, completedAt: now };
+      return { ...base, ...next, completedAt: now };
     case 'waiting':
       return { ...base, status: tries > 0 ? 'failed' : 'pending', dueAt: next.dueAt, queue: next.queue };
   }

@@ -18,6 +18,8 @@ export interface EventRecord {
   readonly createdAt: number;
   /** Not attempted before this instant, epoch ms. */
   readonly deliverAt?: number;
+  /** Ordered webhooks get events with the same key one at a time, in the order of publishing. */
+  readonly orderingKey?: string;
   /** At most one event of a tenant is stored with this key. */
   readonly idempotencyKey?: string;
   /** Digest of all that the host gave: tells a repeated publish from another event under the same key or id. */

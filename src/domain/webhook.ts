@@ -7,7 +7,18 @@ export interface DeliveryMode {
   readonly semantics: 'at-least-once' | 'at-most-once';
   /** One event per request. */
   readonly mode: 'single';
-  readonly ordered: false;
+  /** Its events go one at a time for each ordering key (those without one are of one key), in the order of publishing. */
+  readonly ordered: boolean;
+  /**
+   * Of an ordered webhook: what an event that is given up means for those behind it in its key. `block`: they wait until it is replayed, cancelled
+   * or pruned; `skip`: they go on without it. Absent otherwise.
+   */
+  readonly onExhausted?: 'block' | 'skip';
+}
+
+/** Whether a delivery of this webhook that is given up keeps its place in the order. */
+export function blocksWhenExhausted({ delivery }: WebhookRecord): boolean {
+  return delivery.ordered && delivery.onExhausted !== 'skip';
 }
 
 /** A signing secret as it is stored. */

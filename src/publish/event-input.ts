@@ -60,6 +60,7 @@ interface Head {
   readonly source?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly idempotencyKey?: string;
+  readonly orderingKey?: string;
   readonly id?: string;
   readonly timestamp?: number;
   readonly deliverAt?: number;
@@ -75,6 +76,7 @@ function readHead(given: Fields): Head {
   if (given.idempotencyKey !== undefined) {
     head.idempotencyKey = stringIn('idempotencyKey', given.idempotencyKey, text);
   }
+  if (given.orderingKey !== undefined) head.orderingKey = stringIn('orderingKey', given.orderingKey, text);
   if (given.id !== undefined) head.id = checkEventId(given.id);
   if (given.timestamp !== undefined)
     head.timestamp = instantOf('timestamp', given.timestamp, { refuse: invalidEvent });
@@ -120,8 +122,8 @@ function eventRecord(head: Head, content: Content, { now, random }: PublishConte
 function fingerprint(head: Head, content: Content): string {
   if (head.id === undefined && head.idempotencyKey === undefined) return '';
   const { source = null, headers = null, idempotencyKey = null, id = null } = head;
-  const { timestamp = null, deliverAt = null, type, tenantId } = head;
+  const { timestamp = null, deliverAt = null, orderingKey = null, type, tenantId } = head;
   const contentType = typeof content.given === 'string' ? null : content.contentType;
-  const given = { type, tenantId, source, headers, idempotencyKey, id, timestamp, deliverAt, contentType };
+  const given = { type, tenantId, source, headers, idempotencyKey, id, timestamp, deliverAt, orderingKey, contentType };
   return fingerprintOf({ ...given, content: content.given });
 }

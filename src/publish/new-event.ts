@@ -23,6 +23,11 @@ export interface EventFields<Type extends string = string> {
    * duplicate, another one rejects with `ConflictError`. 1 to 256 characters. Equal means: every field that the host gave is.
    */
   readonly idempotencyKey?: string | undefined;
+  /**
+   * Ordered webhooks get events with the same key one at a time, in the order of publishing; different keys do not wait for each other, and events
+   * without a key are of one key of their own. Webhooks that are not ordered do not look at it. 1 to 256 characters.
+   */
+  readonly orderingKey?: string | undefined;
   /** Not attempted before this instant. @default at once */
   readonly deliverAt?: Date | undefined;
   /**

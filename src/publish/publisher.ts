@@ -5,7 +5,7 @@ import { matchesAny } from '../domain/event-pattern.ts';
 import { matchesFilter } from '../domain/filter.ts';
 import { newId } from '../domain/ids.ts';
 import { delayBefore } from '../domain/retry-policy.ts';
-import type { WebhookRecord } from '../domain/webhook.ts';
+import { blocksWhenExhausted, type WebhookRecord } from '../domain/webhook.ts';
 import { ConflictError, quote } from '../errors.ts';
 import type { Reporter } from '../events.ts';
 import type { Settings } from '../options.ts';
@@ -142,6 +142,8 @@ export class Publisher {
     const policy = webhook.retry ?? settings.retry;
     const delayMs = typeof policy === 'function' ? 0 : (delayBefore(policy, 1, settings.random) ?? 0);
     const isUnavailable = webhook.status.state === 'unavailable';
+    const { ordered } = webhook.delivery;
+    const isOwn = ordered || webhook.status.state === 'retrying' || isApart(webhook.id);
     return {
       id: newId('dlv', now, settings.random),
       eventId: event.id,
@@ -151,7 +153,9 @@ export class Publisher {
       ...(isUnavailable
         ? { status: 'exhausted', reason: 'webhook-unavailable', completedAt: now }
         : { status: 'pending' }),
-      queue: webhook.status.state === 'retrying' || isApart(webhook.id) ? 'own' : 'express',
+      ...(isUnavailable && blocksWhenExhausted(webhook) && { blocks: true }),
+      queue: isOwn ? 'own' : 'express',
+      ...(ordered && { orderingKey: event.orderingKey ?? '' }),
       dueAt: Math.max(now, event.deliverAt ?? 0) + delayMs,
       token: 0,
       attempts: 0,

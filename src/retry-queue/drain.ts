@@ -14,12 +14,18 @@ export class Drain {
   }
 
   /** Resolves when nothing is left, or the run no longer takes on work. */
-  async all(webhookId: string, reason: ExhaustedReason): Promise<void> {
+  async all(webhookId: string, reason: ExhaustedReason, blocks: boolean): Promise<void> {
     const { run, events } = this.#parts;
     const outage = run.outage('events.exhaustQueue');
     while (run.accepting) {
       const done = await outage.attempt(() =>
-        events.exhaustQueue({ webhookId, reason, now: run.now(), limit: BATCH }),
+        events.exhaustQueue({
+          webhookId,
+          reason,
+          ...(blocks && { blocks }),
+          now: run.now(),
+          limit: BATCH,
+        }),
       );
       if (done === undefined) continue;
       const records = done.value;

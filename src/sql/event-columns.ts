@@ -19,17 +19,19 @@ interface Extra {
   readonly contentType?: string;
   readonly timestamp?: number;
   readonly deliverAt?: number;
+  readonly orderingKey?: string;
 }
 
 const USUAL_CONTENT_TYPE = 'application/json';
 
 /** What the column `extra` holds of an event. */
 export function extraText(event: EventRecord): string | null {
-  const { source, headers, contentType, timestamp, createdAt, deliverAt } = event;
+  const { source, headers, contentType, timestamp, createdAt, deliverAt, orderingKey } = event;
   const isUsual =
     source === undefined &&
     headers === undefined &&
     deliverAt === undefined &&
+    orderingKey === undefined &&
     timestamp === createdAt &&
     contentType === USUAL_CONTENT_TYPE;
   if (isUsual) return null;
@@ -37,6 +39,7 @@ export function extraText(event: EventRecord): string | null {
     source,
     headers,
     deliverAt,
+    orderingKey,
     contentType: contentType === USUAL_CONTENT_TYPE ? undefined : contentType,
     timestamp: timestamp === createdAt ? undefined : timestamp,
   });
@@ -59,6 +62,7 @@ export function eventOf(columns: EventColumns): EventRecord {
   if (extra === undefined) return event;
   if (extra.source !== undefined) event.source = extra.source;
   if (extra.headers !== undefined) event.headers = extra.headers;
+  if (extra.orderingKey !== undefined) event.orderingKey = extra.orderingKey;
   if (extra.deliverAt !== undefined) event.deliverAt = extra.deliverAt;
   return event;
 }

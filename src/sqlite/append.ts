@@ -6,6 +6,7 @@ import { queueCodes, reasonCodes, statusCodes } from '../sql/codes.ts';
 import { extraText } from '../sql/event-columns.ts';
 import { deliveriesOfEvent } from './delivery-rows.ts';
 import { EVENT, type EventRow, eventOfRow } from './event-rows.ts';
+import { align, HELD_BACK, placeOf } from './line.ts';
 import { isConstraint } from './sqlite-errors.ts';
 import type { Statements } from './statements.ts';
 
@@ -15,8 +16,8 @@ const INSERT_EVENT = `INSERT INTO surehook_events
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
 const INSERT_DELIVERY = `INSERT INTO surehook_deliveries
   (seq, id, event_seq, webhook_id, tenant_id, event_type, created_at, status, reason, queue, due_at, wake_at, token,
-   attempts, tries, lost, completed_at)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+   attempts, tries, lost, completed_at, ordering_key, place)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 const BY_ID = `SELECT ${EVENT}, seq, fan_out FROM surehook_events WHERE id = ?`;
 const BY_KEY = `SELECT ${EVENT}, seq, fan_out FROM surehook_events WHERE tenant_id = ? AND idempotency_key = ?`;
 
@@ -71,17 +72,21 @@ function insertDelivery(
   delivery: DeliveryRecord,
   { seq, eventSeq }: { readonly seq: number; readonly eventSeq: number },
 ): void {
-  const { id, webhookId, tenantId, eventType, createdAt, status, queue, dueAt, token } = delivery;
+  const { id, webhookId, tenantId, eventType, createdAt, status, queue, dueAt, token, orderingKey } =
+    delivery;
   const reason = delivery.reason === undefined ? null : reasonCodes[delivery.reason];
-  const wakeAt = status === 'pending' || status === 'failed' ? dueAt : null;
+  const wakeAt =
+    status === 'pending' || status === 'failed' ? (orderingKey === undefined ? dueAt : HELD_BACK) : null;
   const place = [seq, id, eventSeq, webhookId, tenantId, eventType, createdAt] as const;
   const state = [statusCodes[status], reason, queueCodes[queue], dueAt, wakeAt, token] as const;
   const { attempts, tries, lost, completedAt = null } = delivery;
+  const line = [orderingKey ?? null, placeOf(delivery)] as const;
   try {
-    sql.run(INSERT_DELIVERY, ...place, ...state, attempts, tries, lost, completedAt);
+    sql.run(INSERT_DELIVERY, ...place, ...state, attempts, tries, lost, completedAt, ...line);
   } catch (error) {
     throw isConstraint(error) ? deliveryIdInUse(id) : error;
   }
+  if (orderingKey !== undefined) align(sql, { webhookId, orderingKey });
 }
 
 /** What is stored under the id or the key of an entry. Throws `ConflictError` where that is other content. */

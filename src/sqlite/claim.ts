@@ -5,10 +5,11 @@ import { attemptKinds, attemptText, lostAttempt } from '../sql/attempt-columns.t
 import { INSERT_ATTEMPT } from './attempt-rows.ts';
 import type { ClaimedPlaces } from './claimed-places.ts';
 import { eventsBySeq } from './event-rows.ts';
+import { HELD_BACK, places as linePlaces, setPlace } from './line.ts';
 import type { Statements } from './statements.ts';
 
 const CLAIMABLE =
-  'seq, event_seq, id, webhook_id, tenant_id, event_type, created_at, status, due_at, wake_at, claimed_at, token, attempts, tries, lost';
+  'seq, event_seq, id, webhook_id, tenant_id, event_type, created_at, status, due_at, wake_at, claimed_at, token, attempts, tries, lost, ordering_key';
 /** `+?`: a LIMIT that is a bare parameter has SQLite compile the statement anew for every other value. */
 const DUE_EXPRESS = `SELECT ${CLAIMABLE} FROM surehook_deliveries
   WHERE queue = 0 AND wake_at IS NOT NULL AND wake_at <= ? ORDER BY wake_at, seq LIMIT +?`;
@@ -40,9 +41,11 @@ type ClaimableRow = readonly [
   attempts: number,
   tries: number,
   lost: number,
+  orderingKey: string | null,
 ];
 
 const DELIVERING = 1;
+const ORDERING_KEY = 15;
 
 /** Claims from the express queue. Must be run in a transaction. */
 export function claimExpress(sql: Statements, request: ExpressClaim, places: ClaimedPlaces): ClaimResult {
@@ -86,6 +89,7 @@ function lease(sql: Statements, rows: readonly ClaimableRow[], { now, leaseUntil
     sql.run(INSERT_ATTEMPT, seq, attempts + 1, token, attemptKinds.lost, data);
   }
   sql.run(LEASE, leaseUntil, now, JSON.stringify(rows.map(([seq]) => seq)));
+  for (const row of rows) if (row[ORDERING_KEY] !== null) setPlace(sql, row[0], linePlaces.delivering);
 }
 
 function eventsOf(sql: Statements, rows: readonly ClaimableRow[]): ReadonlyMap<number, EventRecord> {
@@ -117,7 +121,7 @@ function leased(row: ClaimableRow, event: EventRecord, { leaseUntil, queue }: Cl
   const [, , id, webhookId, tenantId, eventType, createdAt, status, dueAt, , , token, attempts, tries, lost] =
     row;
   const lostOne = status === DELIVERING ? 1 : 0;
-  return {
+  const delivery: DeliveryRecord = {
     id,
     eventId: event.id,
     webhookId,
@@ -133,11 +137,15 @@ function leased(row: ClaimableRow, event: EventRecord, { leaseUntil, queue }: Cl
     lost: lost + lostOne,
     createdAt,
   };
+  const orderingKey = row[ORDERING_KEY];
+  return orderingKey === null ? delivery : { ...delivery, orderingKey };
 }
 
 function resultOf(
   deliveries: readonly ClaimedDelivery[],
   next: { wake_at: number } | undefined,
 ): ClaimResult {
-  return next === undefined ? { deliveries } : { deliveries, nextDueAt: next.wake_at };
+  return next === undefined || next.wake_at === HELD_BACK
+    ? { deliveries }
+    : { deliveries, nextDueAt: next.wake_at };
 }

@@ -2,10 +2,11 @@ import type { AttemptData } from '../domain/delivery.ts';
 import type { Settlement } from '../repos.ts';
 import { attemptKinds, attemptText } from '../sql/attempt-columns.ts';
 import { INSERT_ATTEMPT } from './attempt-rows.ts';
+import { alignEnded } from './line.ts';
 import type { Statements } from './statements.ts';
 
 /** The numbers are those of `statusCodes`: 1 is delivering, 3 delivered. */
-const HELD = `SELECT seq, id, token, attempts FROM surehook_deliveries
+const HELD = `SELECT seq, id, token, attempts, ordering_key FROM surehook_deliveries
   WHERE seq IN (SELECT value FROM json_each(?)) AND status = 1`;
 const DELIVER = `UPDATE surehook_deliveries
   SET status = 3, wake_at = NULL, completed_at = ?, attempts = attempts + 1, tries = tries + 1
@@ -16,6 +17,14 @@ export interface Success extends Settlement {
   readonly attempt: AttemptData;
   readonly seq: number;
 }
+
+type HeldRow = readonly [
+  seq: number,
+  id: string,
+  token: number,
+  attempts: number,
+  orderingKey: string | null,
+];
 
 /** Whether it is of the kind that nearly all are: one counted attempt, and the endpoint took it. */
 export function isSuccess(settlement: Settlement): settlement is Settlement & { attempt: AttemptData } {
@@ -28,20 +37,20 @@ export function isSuccess(settlement: Settlement): settlement is Settlement & { 
  */
 export function deliver(sql: Statements, successes: readonly Success[], now: number): ReadonlySet<string> {
   if (successes.length === 0) return new Set();
-  const rows = sql.rows<readonly [seq: number, id: string, token: number, attempts: number]>(
-    HELD,
-    JSON.stringify(successes.map(({ seq }) => seq)),
-  );
+  const rows = sql.rows<HeldRow>(HELD, JSON.stringify(successes.map(({ seq }) => seq)));
   const places = new Map(rows.map((row) => [row[0], row]));
   const ended: number[] = [];
+  const ofLines: number[] = [];
   const ids = new Set<string>();
   for (const { seq, deliveryId, token, attempt } of successes) {
-    const [, id, heldToken, attempts = 0] = places.get(seq) ?? [];
+    const [, id, heldToken, attempts = 0, orderingKey = null] = places.get(seq) ?? [];
     if (id !== deliveryId || heldToken !== token) continue;
     sql.run(INSERT_ATTEMPT, seq, attempts + 1, token, attemptKinds.settled, attemptText(attempt));
     ended.push(seq);
+    if (orderingKey !== null) ofLines.push(seq);
     ids.add(id);
   }
   sql.run(DELIVER, now, JSON.stringify(ended));
+  for (const seq of ofLines) alignEnded(sql, seq, false);
   return ids;
 }

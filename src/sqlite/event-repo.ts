@@ -60,7 +60,7 @@ export class SqliteEventRepo implements EventRepo {
     if (tx !== undefined) return this.#appendIn(tx, entries);
     if (entries.length === 0) return [];
     const results = await this.#connection.write((sql) => append(sql, entries));
-    this.#announce(workOf(results));
+    this.#announce(workOf(storedBy(results)));
     return results;
   }
 
@@ -101,7 +101,7 @@ export class SqliteEventRepo implements EventRepo {
     readonly limit: number;
   }): Promise<readonly DeliveryRecord[]> {
     const promoted = await this.#connection.write((sql) => promoteReplays(sql, request));
-    if (promoted.length > 0) this.#announce({ express: true, replays: false, ownQueues: [] });
+    this.#announce(workOf(promoted));
     return promoted;
   }
 
@@ -142,7 +142,7 @@ export class SqliteEventRepo implements EventRepo {
       host = sql.db;
       return withSavepoint(sql, () => append(sql, entries));
     });
-    const work = workOf(results);
+    const work = workOf(storedBy(results));
     if (host !== undefined && work !== undefined) {
       afterTransaction(host, this.#clock, () => this.#announce(work));
     }
@@ -154,17 +154,19 @@ export class SqliteEventRepo implements EventRepo {
   }
 }
 
-/** What came in by an append; undefined when nothing did that could ever be claimed. */
-function workOf(results: readonly AppendResult[]): Work | undefined {
+/** What came in with these deliveries; undefined when nothing of it can ever be claimed. */
+function workOf(deliveries: readonly DeliveryRecord[]): Work | undefined {
   const own = new Set<string>();
   let express = false;
-  for (const { deliveries, duplicate } of results) {
-    if (duplicate) continue;
-    for (const { status, queue, webhookId } of deliveries) {
-      if (status !== 'pending' && status !== 'failed') continue;
-      if (queue === 'express') express = true;
-      else own.add(webhookId);
-    }
+  for (const { status, queue, webhookId } of deliveries) {
+    if (status !== 'pending' && status !== 'failed') continue;
+    if (queue === 'express') express = true;
+    else own.add(webhookId);
   }
   return express || own.size > 0 ? { express, replays: false, ownQueues: [...own] } : undefined;
+}
+
+/** The deliveries that were stored now. */
+function storedBy(results: readonly AppendResult[]): readonly DeliveryRecord[] {
+  return results.flatMap(({ deliveries, duplicate }) => (duplicate ? [] : deliveries));
 }

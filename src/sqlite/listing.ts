@@ -3,9 +3,10 @@ import type { DeliveryQuery } from '../repos.ts';
 import { statusCodes } from '../sql/codes.ts';
 import { type DeliveryColumns, deliveryOf } from '../sql/delivery-columns.ts';
 import { DELIVERY } from './delivery-rows.ts';
+import { HELD_BACK } from './line.ts';
 import type { Statements, Value } from './statements.ts';
 
-/** Skips from webhook to webhook along the index, so that a queue costs the same whatever waits in it. */
+/** Leaves out where all are held back. Skips from webhook to webhook along the index, so that a queue costs the same whatever waits in it. */
 const OWN_QUEUES = `WITH RECURSIVE own (id) AS (
     SELECT min(webhook_id) FROM surehook_deliveries
       WHERE queue = 1 AND wake_at IS NOT NULL AND webhook_id > ?
@@ -14,7 +15,10 @@ const OWN_QUEUES = `WITH RECURSIVE own (id) AS (
       WHERE d.queue = 1 AND d.wake_at IS NOT NULL AND d.webhook_id > own.id)
     FROM own WHERE own.id IS NOT NULL
   )
-  SELECT id FROM own WHERE id IS NOT NULL LIMIT ?`;
+  SELECT id FROM own WHERE id IS NOT NULL AND ${HELD_BACK} > (
+    SELECT d.wake_at FROM surehook_deliveries d
+    WHERE d.queue = 1 AND d.webhook_id = own.id AND d.wake_at IS NOT NULL ORDER BY d.wake_at LIMIT 1
+  ) LIMIT ?`;
 
 /** A part of a WHERE and what is bound to it. */
 type Condition = readonly [sql: string, ...values: Value[]];

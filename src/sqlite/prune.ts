@@ -1,8 +1,10 @@
 import type { PruneRequest, PruneResult } from '../repos.ts';
 import { statusCodes } from '../sql/codes.ts';
+import { align } from './line.ts';
 import type { Statements } from './statements.ts';
 
-const ENDED = `SELECT seq, event_seq FROM surehook_deliveries
+/** `line` is the ordering key of one that blocks. */
+const ENDED = `SELECT seq, event_seq, webhook_id, iif(place IS NULL, NULL, ordering_key) AS line FROM surehook_deliveries
   WHERE status = ? AND completed_at IS NOT NULL AND completed_at < ? ORDER BY completed_at, seq LIMIT ?`;
 const ENDED_BEHIND = `SELECT seq, completed_at FROM surehook_deliveries
   WHERE status = ? AND completed_at IS NOT NULL AND completed_at < ? AND (completed_at, seq) > (?, ?)
@@ -68,6 +70,8 @@ interface Numbered {
 
 interface Ended extends Numbered {
   readonly event_seq: number;
+  readonly webhook_id: string;
+  readonly line: string | null;
 }
 
 function ended(
@@ -81,6 +85,9 @@ function ended(
 function remove(sql: Statements, rows: readonly Ended[]): Omit<PruneResult, 'more'> {
   const attempts = dropAll(sql, DROP_ATTEMPTS, rows);
   const deliveries = dropAll(sql, DROP_DELIVERIES, rows);
+  for (const { webhook_id: webhookId, line } of rows) {
+    if (line !== null) align(sql, { webhookId, orderingKey: line });
+  }
   const events = new Set(rows.map(({ event_seq }) => event_seq));
   return {
     attempts,

@@ -2,19 +2,22 @@ import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { ExhaustRequest } from '../repos.ts';
 import { reasonCodes } from '../sql/codes.ts';
 import { deliveriesBySeq } from './delivery-rows.ts';
+import { alignLinesOf, HELD_BACK } from './line.ts';
 import type { Statements } from './statements.ts';
 
 const WAITING = `SELECT seq FROM surehook_deliveries
   WHERE queue = 1 AND webhook_id = ? AND wake_at IS NOT NULL AND status <> 1 ORDER BY wake_at, seq LIMIT ?`;
-const GIVE_UP = `UPDATE surehook_deliveries SET status = 4, reason = ?, completed_at = ?, wake_at = NULL
+const GIVE_UP = `UPDATE surehook_deliveries SET status = 4, reason = ?, completed_at = ?, wake_at = NULL, place = iif(?, place, NULL)
   WHERE seq IN (SELECT value FROM json_each(?))`;
 const LAST_MARK =
   'SELECT marked FROM surehook_deliveries WHERE marked IS NOT NULL ORDER BY marked DESC LIMIT 1';
 const MARK = `UPDATE surehook_deliveries
-  SET status = 5, reason = NULL, completed_at = NULL, tries = 0, lost = 0, marked = ?
+  SET status = 5, reason = NULL, completed_at = NULL, tries = 0, lost = 0, marked = ?,
+    place = iif(ordering_key IS NULL, NULL, 1)
   WHERE id = ? AND status = 4 RETURNING seq`;
 const LONGEST_MARKED = 'SELECT seq FROM surehook_deliveries WHERE marked IS NOT NULL ORDER BY marked LIMIT ?';
-const PROMOTE = `UPDATE surehook_deliveries SET status = 0, queue = 0, due_at = ?, wake_at = ?, marked = NULL
+const PROMOTE = `UPDATE surehook_deliveries SET status = 0, due_at = ?, marked = NULL,
+    queue = iif(ordering_key IS NULL, 0, 1), wake_at = iif(ordering_key IS NULL, ?, ${HELD_BACK})
   WHERE seq IN (SELECT value FROM json_each(?))`;
 
 interface Place {
@@ -23,10 +26,12 @@ interface Place {
 
 /** Gives waiting deliveries of an own queue up. Must be run in a transaction. */
 export function exhaustQueue(sql: Statements, request: ExhaustRequest): DeliveryRecord[] {
-  const { webhookId, reason, now, limit } = request;
+  const { webhookId, reason, blocks = false, now, limit } = request;
   const seqs = seqsOf(sql.all<Place>(WAITING, webhookId, limit));
-  sql.run(GIVE_UP, reasonCodes[reason], now, JSON.stringify(seqs));
-  return deliveriesBySeq(sql, seqs);
+  sql.run(GIVE_UP, reasonCodes[reason], now, blocks ? 1 : 0, JSON.stringify(seqs));
+  const given = deliveriesBySeq(sql, seqs);
+  alignLinesOf(sql, given);
+  return given;
 }
 
 /** Marks exhausted deliveries as replaying. Must be run in a transaction. */
@@ -38,6 +43,8 @@ export function markReplay(sql: Statements, ids: readonly string[]): DeliveryRec
     if (row === undefined) continue;
     mark += 1;
     seqs.push(row.seq);
+    // One after the other: a line can be put right after one change, not after several.
+    alignLinesOf(sql, deliveriesBySeq(sql, [row.seq]));
   }
   return inOrder(sql, seqs);
 }
@@ -49,7 +56,9 @@ export function promoteReplays(
 ): DeliveryRecord[] {
   const seqs = seqsOf(sql.all<Place>(LONGEST_MARKED, limit));
   sql.run(PROMOTE, now, now, JSON.stringify(seqs));
-  return inOrder(sql, seqs);
+  const promoted = inOrder(sql, seqs);
+  alignLinesOf(sql, promoted);
+  return promoted;
 }
 
 function seqsOf(places: readonly Place[]): number[] {

@@ -4,6 +4,7 @@ import { queueCodes, reasonCodes } from '../sql/codes.ts';
 import { INSERT_ATTEMPT } from './attempt-rows.ts';
 import type { ClaimedPlaces } from './claimed-places.ts';
 import { deliver, isSuccess, type Success } from './deliver.ts';
+import { alignEnded } from './line.ts';
 import type { Statements } from './statements.ts';
 
 /**
@@ -55,6 +56,8 @@ function settle(
   if (seq === undefined) return 'unknown';
   if (!end(sql, settlement, { seq, now })) return settleLate(sql, settlement);
   if (attempt !== undefined) sql.run(RECORD, attemptKinds.settled, attemptText(attempt), seq);
+  const { next } = settlement;
+  alignEnded(sql, seq, next.status === 'exhausted' && next.blocks === true);
   return 'applied';
 }
 

@@ -22,7 +22,7 @@ export const orderingLaws: readonly Law[] = lawsOf('ordering', {
 
   'hands out one of each key at a time': async (context) => {
     const [a1, b1, , empty] = await ordered(context, ['a', 'b', 'a', '', 'b', 'a']);
-    same(ids(await context.claimOwn('whk_any')), ids([a1, b1, empty]));
+    same(ids(await context.claimOwn('whk_any')), named([a1, b1, empty]));
     same(await context.claimOwn('whk_any'), []);
   },
 
@@ -48,7 +48,7 @@ export const orderingLaws: readonly Law[] = lawsOf('ordering', {
   'hands out the next when one was given up': async (context) => {
     const [, second] = await ordered(context, ['a', 'a']);
     await context.settle(only(await context.claimOwn('whk_any')), GIVEN_UP);
-    same(ids(await context.claimOwn('whk_any')), ids([second]));
+    same(ids(await context.claimOwn('whk_any')), named([second]));
   },
 
   'holds back those behind one that was given up and blocks': async (context) => {
@@ -101,7 +101,7 @@ export const orderingLaws: readonly Law[] = lawsOf('ordering', {
     const again = only(await context.claimOwn('whk_any'));
     same({ id: again.id, token: again.token, lost: again.lost }, { id: first?.id, token: 2, lost: 1 });
     await context.settle(again, DELIVERED);
-    same(ids(await context.claimOwn('whk_any')), ids([second]));
+    same(ids(await context.claimOwn('whk_any')), named([second]));
   },
 
   'changes nothing of the order by a late outcome': async (context) => {
@@ -119,7 +119,7 @@ export const orderingLaws: readonly Law[] = lawsOf('ordering', {
     await mark(context, first);
     same(await context.claimOwnResult('whk_any'), { deliveries: [] });
     same(only(await promote(context)).queue, 'own');
-    same(await drain(context), ids([first, second]));
+    same(await drain(context), named([first, second]));
   },
 
   'lets a replayed one wait for one of its key that is under way': async (context) => {
@@ -131,7 +131,7 @@ export const orderingLaws: readonly Law[] = lawsOf('ordering', {
     same(await context.claimOwn('whk_any'), []);
     const back = { status: 'waiting', dueAt: LONG_AGO_MS, queue: 'own' } as const;
     await context.settle(underWay, back);
-    same(await drain(context), ids([first, second]));
+    same(await drain(context), named([first, second]));
   },
 
   'claims one again whose lease has run out before one of its key that was replayed': async (context) => {
@@ -141,7 +141,7 @@ export const orderingLaws: readonly Law[] = lawsOf('ordering', {
     await mark(context, first);
     await promote(context);
     await context.outliveLease();
-    same(await drain(context), ids([second, first]));
+    same(await drain(context), named([second, first]));
   },
 
   'lets a replayed blocker go first, and the others behind it': async (context) => {
@@ -157,7 +157,7 @@ export const orderingLaws: readonly Law[] = lawsOf('ordering', {
     await context.settle(only(await context.claimOwn('whk_any')), { ...GIVEN_UP, blocks: true });
     const exhaustedBefore = (await context.now()) + 1;
     same((await context.repos.events.prune({ exhaustedBefore, limit: 10 })).deliveries, 1);
-    same(ids(await context.claimOwn('whk_any')), ids([second]));
+    same(ids(await context.claimOwn('whk_any')), named([second]));
   },
 
   'gives up those that are held back too, and lets them block where that is said': async (context) => {
@@ -215,7 +215,8 @@ export const orderingLaws: readonly Law[] = lawsOf('ordering', {
 /** Appends one delivery for each key, each with a call of its own. */
 async function ordered(context: LawContext, keys: readonly string[]): Promise<readonly DeliveryRecord[]> {
   const published: DeliveryRecord[] = [];
-  for (const orderingKey of keys) published.push(...(await context.publish(1, { queue: 'own', orderingKey })));
+  for (const orderingKey of keys)
+    published.push(...(await context.publish(1, { queue: 'own', orderingKey })));
   return published;
 }
 
@@ -239,4 +240,9 @@ async function drain(context: LawContext): Promise<readonly string[]> {
       await context.settle(one, DELIVERED);
     }
   }
+}
+
+/** The ids of deliveries that are there; `undefined` where one is not. */
+function named(deliveries: readonly (DeliveryRecord | undefined)[]): readonly (string | undefined)[] {
+  return deliveries.map((delivery) => delivery?.id);
 }
