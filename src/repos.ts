@@ -269,7 +269,11 @@ export interface PruneRequest {
   readonly deliveredBefore?: number;
   readonly exhaustedBefore?: number;
   readonly attemptsBefore?: number;
-  /** Of each kind, per call: keeps every step short. */
+  /**
+   * Per call at most this many of each, counted apart: delivered deliveries that go; given-up deliveries that go; delivered deliveries that only
+   * lose their attempts; given-up deliveries that only lose their attempts; events without deliveries. What goes with a delivery, its attempts
+   * and its event, is not counted.
+   */
   readonly limit: number;
 }
 
