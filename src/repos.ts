@@ -116,6 +116,7 @@ export interface EventRepo {
    * Deliveries with an `orderingKey` take turns. Each holds its place in the line of its webhook and key, which is by append, from its append until
    * it is delivered or exhausted; one that is exhausted with `blocks`, and one that is replaying, holds it too. The turn is that of the one that
    * is delivering or, where none is, of the first in the line. Only a delivery whose turn it is is claimed, and the others do not count for `nextDueAt`.
+   * One that came into the express queue holds its place as well; it is claimed from there whatever its turn, to be put into its own queue.
    */
   claimQueues(request: QueuesClaim): Promise<readonly ClaimResult[]>;
 
@@ -141,8 +142,8 @@ export interface EventRepo {
   exhaustQueue(request: ExhaustRequest): Promise<readonly DeliveryRecord[]>;
 
   /**
-   * Ids of webhooks whose own queue is not empty, leased deliveries included, in ascending order after `after`. The safety net that finds
-   * queues nobody opened.
+   * Ids of webhooks whose own queue holds something that can be claimed, now or later, leased deliveries included, in ascending order after
+   * `after`. The safety net that finds queues nobody opened.
    */
   ownQueues(request: { readonly after?: string; readonly limit: number }): Promise<readonly string[]>;
 
@@ -152,10 +153,7 @@ export interface EventRepo {
    */
   markReplay(ids: readonly string[], options: { readonly now: number }): Promise<readonly DeliveryRecord[]>;
 
-  /**
-   * Turns up to `limit` replaying deliveries, longest marked first, into pending ones, due `now`, and returns them: of their webhook's own queue
-   * those with an `orderingKey`, of the express queue the others.
-   */
+  /** Turns up to `limit` replaying deliveries, longest marked first, into pending ones of the express queue, due `now`, and returns them. */
   promoteReplays(request: {
     readonly now: number;
     readonly limit: number;
@@ -280,7 +278,11 @@ export interface PruneRequest {
   readonly deliveredBefore?: number;
   readonly exhaustedBefore?: number;
   readonly attemptsBefore?: number;
-  /** Of each kind, per call: keeps every step short. */
+  /**
+   * Per call at most this many of each, counted apart: delivered deliveries that go; given-up deliveries that go; delivered deliveries that only
+   * lose their attempts; given-up deliveries that only lose their attempts; events without deliveries. What goes with a delivery, its attempts
+   * and its event, is not counted.
+   */
   readonly limit: number;
 }
 

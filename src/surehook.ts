@@ -113,6 +113,7 @@ class RealSurehook implements Surehook {
       storage,
       reporter,
       isApart: (webhookId) => this.#engine?.isApart(webhookId) ?? false,
+      opensQueues: () => this.#engine !== undefined,
       stored: (deliveries) => this.#engine?.published(deliveries),
     });
     this.#publisher = publisher;

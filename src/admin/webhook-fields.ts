@@ -68,12 +68,19 @@ export function readDelivery(value: unknown): Partial<DeliveryMode> {
   });
   const choices = ['at-least-once', 'at-most-once'] as const;
   if (mode !== undefined && mode !== 'single') throw notYet('delivery.mode', mode, 'single');
-  if (ordered !== undefined && ordered !== false) throw notYet('delivery.ordered', ordered, false);
   return {
     ...(semantics === undefined ? {} : { semantics: oneOf('delivery.semantics', semantics, { choices }) }),
     ...(mode === undefined ? {} : { mode }),
-    ...(ordered === undefined ? {} : { ordered }),
+    ...(ordered === undefined ? {} : readOrdered(ordered)),
   };
+}
+
+/** `true`, `false`, or how it is ordered. */
+function readOrdered(value: unknown): Pick<DeliveryMode, 'ordered' | 'onExhausted'> {
+  if (typeof value === 'boolean') return value ? { ordered: true, onExhausted: 'block' } : { ordered: false };
+  const { onExhausted = 'block' } = plainObject('delivery.ordered', value, { keys: ['onExhausted'] });
+  const choices = ['block', 'skip'] as const;
+  return { ordered: true, onExhausted: oneOf('delivery.ordered.onExhausted', onExhausted, { choices }) };
 }
 
 function notYet(field: string, value: unknown, only: unknown): InvalidInputError {

@@ -10,6 +10,17 @@ import { optionalFields, readDelivery, readers, type WebhookPolicy } from './web
  * A new webhook. Fields that are not here are refused by name; a wrong one rejects with `InvalidInputError`, a URL that may
  * not be called with `ForbiddenEndpointError`.
  */
+/** How a webhook wants its deliveries, in any part. */
+export interface DeliveryInput {
+  readonly semantics?: DeliveryMode['semantics'] | undefined;
+  readonly mode?: DeliveryMode['mode'] | undefined;
+  /**
+   * Its events go one at a time, in the order of publishing, for each `orderingKey`. `onExhausted`: whether those behind one that is given up wait until it
+   * is replayed or cancelled (`block`, the default), or go on without it (`skip`). Counts for events published from then on.
+   */
+  readonly ordered?: boolean | { readonly onExhausted?: 'block' | 'skip' | undefined } | undefined;
+}
+
 export interface NewWebhook {
   /** Where events are posted: `https:`, a public host, no credentials, no fragment, 2 048 characters at most. */
   readonly url: string;
@@ -28,7 +39,7 @@ export interface NewWebhook {
   /** Headers of every request: 100 at most, ASCII. Those that surehook sets itself are refused. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Any part of `{ semantics: 'at-least-once', mode: 'single', ordered: false }`, which are the defaults. */
-  readonly delivery?: Partial<DeliveryMode> | undefined;
+  readonly delivery?: DeliveryInput | undefined;
   /** Made by `retrySchedule` or `retryExponential`; a function cannot be stored. @default the `retry` option */
   readonly retry?: RetryPolicyData | undefined;
   /** One request, ms: 1 to what `leaseMs` leaves room for. @default the `timeoutMs` option */
@@ -111,7 +122,12 @@ function isOptional(name: string): boolean {
 /** The webhook with the changes made: cleared fields are absent, not null. */
 export function withChanges(webhook: WebhookRecord, changes: WebhookChanges): WebhookRecord {
   const { delivery, ...fields } = changes;
-  const changed = { ...webhook, ...fields, delivery: { ...webhook.delivery, ...delivery } };
+  const changed = { ...webhook, ...fields, delivery: settled({ ...webhook.delivery, ...delivery }) };
   const kept = Object.entries(changed).filter(([, value]) => value !== null);
   return Object.fromEntries(kept) as unknown as WebhookRecord;
+}
+
+/** What an order does about failures belongs to ordered webhooks only. */
+function settled({ onExhausted, ...delivery }: DeliveryMode): DeliveryMode {
+  return delivery.ordered && onExhausted !== undefined ? { ...delivery, onExhausted } : delivery;
 }

@@ -146,7 +146,8 @@ export class Dispatcher {
     let moved = 0;
     for (const claim of claims) {
       const lane = this.lanes.of(claim.delivery.webhookId);
-      if (this.#takes(lane)) this.lanes.push(lane, claim);
+      // What takes turns is sent from its own queue only, where the turns are kept.
+      if (claim.delivery.orderingKey === undefined && this.#takes(lane)) this.lanes.push(lane, claim);
       else {
         moved += 1;
         this.#giveBack(lane, claim, run.accepting ? 'own' : 'express');

@@ -69,7 +69,7 @@ export interface DeliveryRecord {
   readonly queue: Queue;
   /**
    * Deliveries of one webhook with the same key, which may be empty, are attempted one at a time, in the order of their append. Absent where
-   * order does not matter. One with a key waits in its webhook's own queue only.
+   * order does not matter. In the express queue one with a key waits only to be put into its webhook's own.
    */
   readonly orderingKey?: string;
   /** Set on an `exhausted` delivery that those behind it in its ordering key wait for: until it is replayed, cancelled or pruned. */

@@ -28,10 +28,11 @@ export class DeliveryQueues {
 
   /** Queues a waiting row by its record. */
   enter(row: DeliveryRow): void {
-    const home = row.record.queue === 'express' ? this.#express : this.#openOwn(row.record.webhookId);
-    const hasLine = row.record.orderingKey !== undefined;
-    wait(row, home, hasLine ? OUT_OF_REACH : row.record.dueAt);
-    if (hasLine) this.align(row);
+    const isExpress = row.record.queue === 'express';
+    const home = isExpress ? this.#express : this.#openOwn(row.record.webhookId);
+    const takesTurns = row.record.orderingKey !== undefined && !isExpress;
+    wait(row, home, takesTurns ? OUT_OF_REACH : row.record.dueAt);
+    this.align(row);
   }
 
   /** Brings the line of a row's ordering key up to date with its record: whoever's turn it is can be claimed, and nobody else. */
@@ -40,10 +41,11 @@ export class DeliveryQueues {
     if (line === undefined) return;
     line.note(row);
     const { turn, open } = line;
-    if (open !== turn) {
+    const next = turn?.home === undefined || turn.record.queue === 'express' ? undefined : turn;
+    if (open !== next) {
       if (open?.home !== undefined) move(open, OUT_OF_REACH);
-      line.open = turn?.home === undefined ? undefined : turn;
-      if (line.open !== undefined) move(line.open, line.open.record.leaseUntil ?? line.open.record.dueAt);
+      if (next !== undefined) move(next, next.record.leaseUntil ?? next.record.dueAt);
+      line.open = next;
     }
     this.#lines.tidy(row.record);
   }
@@ -59,7 +61,7 @@ export class DeliveryQueues {
 
   /** Leases what is due in the express queue. */
   claimExpress(claim: Claim): ClaimResult {
-    return claimFrom(this.#express, claim, () => {});
+    return claimFrom(this.#express, claim, (row) => this.align(row));
   }
 
   /** Leases what is due in a webhook's own queue. */

@@ -96,7 +96,7 @@ export function replayingRecord(record: DeliveryRecord): DeliveryRecord {
 export function promotedRecord(record: DeliveryRecord, now: number): DeliveryRecord {
   const next = carried(record);
   next.status = 'pending';
-  next.queue = next.orderingKey === undefined ? 'express' : 'own';
+  next.queue = 'express';
   next.dueAt = now;
   return next;
 }

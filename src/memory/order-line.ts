@@ -29,7 +29,9 @@ export class OrderLine {
       this.#places.drop(row.place);
       row.place = undefined;
     }
-    if (holds && row.record.status === 'delivering') this.#delivering = row;
+    // What is claimed from the express queue is only on its way into its own.
+    const { status, queue } = row.record;
+    if (holds && status === 'delivering' && queue === 'own') this.#delivering = row;
     else if (this.#delivering === row) this.#delivering = undefined;
   }
 }

@@ -4,62 +4,75 @@ import { type AppendPlan, deliveryIdInUse, planAppend } from '../sql/append-plan
 import { queueCodes, reasonCodes, statusCodes } from '../sql/codes.ts';
 import { type DeliveryColumns, deliveryOf } from '../sql/delivery-columns.ts';
 import { type EventColumns, eventOf, extraText } from '../sql/event-columns.ts';
+import { type AppendStatements, appendStatements } from './append-statements.ts';
 import { errorCode, errorConstraint } from './driver.ts';
-import { deliveryList, eventList } from './rows.ts';
 import type { Tables } from './tables.ts';
 
-/** Runs one statement in whatever transaction the append belongs to. A statement that failed has left no trace there. */
-export type RunStatement = <Row>(text: string, values: unknown[]) => Promise<readonly Row[]>;
+/** Where an append is stored. */
+export interface AppendPlace {
+  /** Runs one statement. */
+  rows<Row>(text: string, values: unknown[]): Promise<readonly Row[]>;
+  /**
+   * Present in a transaction of the host's: undoes what the append did there so far. A taken id or key is then found without a failing
+   * statement: some libraries (postgres.js) end a transaction in which a statement failed, even when a savepoint has undone it.
+   */
+  undo?(): Promise<void>;
+}
 
 const UNIQUE_VIOLATION = '23505';
 /** Each round but the first follows upon somebody else's append of the same id or key. */
 const ROUNDS = 10;
 
 /**
- * Stores entries by one statement, which stores all or nothing. It takes for granted that nothing is stored yet; only when an id
- * or a key turns out to be taken does it look what by, and store the rest.
+ * Stores entries by one statement, which stores all or nothing. Only when an id or a key turns out to be taken does it look what by,
+ * and store the rest.
  */
 export class Append {
-  readonly #sql: Statements;
+  readonly #sql: AppendStatements;
 
   constructor(tables: Tables) {
-    this.#sql = statementsFor(tables);
+    this.#sql = appendStatements(tables);
   }
 
-  /** `payloads` makes the notifications of what is stored, for channel `$1`; they go out when the transaction commits. */
+  /** `notify` makes the notifications of what is stored; they go out when the transaction commits. */
   async run(
-    run: RunStatement,
+    place: AppendPlace,
     entries: readonly AppendEntry[],
     notify: (fresh: readonly AppendEntry[]) => Notices,
   ): Promise<{ readonly results: readonly AppendResult[]; readonly fresh: readonly AppendEntry[] }> {
     let plan = planAppend(entries, []);
     for (let round = 1; ; round += 1) {
       try {
-        if (plan.fresh.length > 0) await this.#insert(run, plan.fresh, notify(plan.fresh));
-        const results = await this.#results(run, entries, plan);
+        if (plan.fresh.length > 0) await this.#insert(place, plan.fresh, notify(plan.fresh));
+        const results = await this.#results(place, entries, plan);
         if (results !== undefined) return { results, fresh: plan.fresh };
       } catch (error) {
         if (errorCode(error) !== UNIQUE_VIOLATION || round >= ROUNDS) throw error;
-        const next = planAppend(entries, await this.#known(run, entries));
-        if (next.fresh.length === plan.fresh.length) await this.#refuse(run, plan, error);
+        await place.undo?.();
+        const next = planAppend(entries, await this.#known(place, entries));
+        if (next.fresh.length === plan.fresh.length) await this.#refuse(place, plan, error);
         plan = next;
         continue;
       }
       // What stood for an entry was pruned in between.
-      plan = planAppend(entries, await this.#known(run, entries));
+      plan = planAppend(entries, await this.#known(place, entries));
     }
   }
 
-  async #insert(run: RunStatement, fresh: readonly AppendEntry[], notices: Notices): Promise<void> {
+  async #insert(place: AppendPlace, fresh: readonly AppendEntry[], notices: Notices): Promise<void> {
     const values = [...eventValues(fresh), ...deliveryValues(fresh.flatMap((entry) => entry.deliveries))];
-    if (notices === undefined) await run(this.#sql.insert, values);
-    else await run(this.#sql.insertAndNotify, [...values, notices.channel, notices.payloads]);
+    const sql = isCareful(place, fresh) ? this.#sql.insertFree : this.#sql.insert;
+    const [row] =
+      notices === undefined
+        ? await place.rows<Inserted>(sql.silent, values)
+        : await place.rows<Inserted>(sql.telling, [...values, notices.channel, notices.payloads]);
+    if ((row?.events ?? fresh.length) < fresh.length) throw new TakenError('An id or a key is taken');
   }
 
-  async #known(run: RunStatement, entries: readonly AppendEntry[]): Promise<readonly KnownRow[]> {
+  async #known(place: AppendPlace, entries: readonly AppendEntry[]): Promise<readonly KnownRow[]> {
     const events = entries.map(({ event }) => event);
     const keyed = events.filter((event) => event.idempotencyKey !== undefined);
-    const rows = await run<KnownColumns>(this.#sql.known, [
+    const rows = await place.rows<KnownColumns>(this.#sql.known, [
       events.map(({ id }) => id),
       keyed.map(({ tenantId }) => tenantId),
       keyed.map(({ idempotencyKey }) => idempotencyKey),
@@ -73,17 +86,17 @@ export class Append {
   }
 
   /** The violation was of a delivery's id, unless what it met has gone since. */
-  async #refuse(run: RunStatement, plan: AppendPlan, error: unknown): Promise<void> {
+  async #refuse(place: AppendPlace, plan: AppendPlan, error: unknown): Promise<void> {
     if (errorConstraint(error) !== undefined && errorConstraint(error) !== 'deliveries_pkey') return;
     const ids = plan.fresh.flatMap((entry) => entry.deliveries.map(({ id }) => id));
-    const [taken] = await run<{ id: string }>(this.#sql.takenDelivery, [ids]);
+    const [taken] = await place.rows<{ id: string }>(this.#sql.takenDelivery, [ids]);
     const id = taken?.id ?? ids.find((one, index) => ids.indexOf(one) !== index);
     if (id !== undefined) throw deliveryIdInUse(id);
   }
 
   /** Undefined where a stored event that stands for an entry is there no more. */
   async #results(
-    run: RunStatement,
+    place: AppendPlace,
     entries: readonly AppendEntry[],
     plan: AppendPlan,
   ): Promise<readonly AppendResult[] | undefined> {
@@ -92,7 +105,7 @@ export class Append {
     }
     const stored = new Map<string, Stored>(plan.fresh.map((entry) => [entry.event.id, entry]));
     const missing = plan.eventIds.filter((id) => !stored.has(id));
-    for (const known of await this.#stored(run, missing)) stored.set(known.event.id, known);
+    for (const known of await this.#stored(place, missing)) stored.set(known.event.id, known);
     const results: AppendResult[] = [];
     for (const [index, id] of plan.eventIds.entries()) {
       const found = stored.get(id);
@@ -103,11 +116,11 @@ export class Append {
     return results;
   }
 
-  async #stored(run: RunStatement, ids: readonly string[]): Promise<readonly Stored[]> {
+  async #stored(place: AppendPlace, ids: readonly string[]): Promise<readonly Stored[]> {
     if (ids.length === 0) return [];
-    const events = await run<EventColumns & { delivery_ids: string }>(this.#sql.stored, [ids]);
+    const events = await place.rows<EventColumns & { delivery_ids: string }>(this.#sql.stored, [ids]);
     const idLists = events.map((row): readonly string[] => JSON.parse(row.delivery_ids));
-    const rows = await run<DeliveryColumns>(this.#sql.deliveries, [idLists.flat()]);
+    const rows = await place.rows<DeliveryColumns>(this.#sql.deliveries, [idLists.flat()]);
     const deliveries = new Map(rows.map((row) => [row.id, deliveryOf(row)]));
     return events.map((row, index) => ({
       event: eventOf(row),
@@ -118,6 +131,24 @@ export class Append {
 
 /** What is to be told at commit; undefined where nothing is. */
 export type Notices = { readonly channel: string; readonly payloads: readonly string[] } | undefined;
+
+/**
+ * Whether what is taken is to be found without a failing statement: in a transaction of the host's; and for a single event, of which then
+ * nothing is stored, so that a repeated publish costs little and leaves no line in the server's log. An event without an id or a key of the
+ * host's has no fingerprint, and is never repeated.
+ */
+function isCareful({ undo }: AppendPlace, [first, ...others]: readonly AppendEntry[]): boolean {
+  return undo !== undefined || (others.length === 0 && first?.event.fingerprint !== '');
+}
+
+/** What the server would have said. */
+class TakenError extends Error {
+  readonly code: string = UNIQUE_VIOLATION;
+}
+
+interface Inserted {
+  readonly events: number | null;
+}
 
 type Stored = Pick<AppendResult, 'event' | 'deliveries'>;
 
@@ -166,52 +197,4 @@ function deliveryValues(deliveries: readonly DeliveryRecord[]): unknown[] {
     deliveries.map(({ queue }) => queueCodes[queue]),
     deliveries.map(({ completedAt }) => completedAt ?? null),
   ];
-}
-
-interface Statements {
-  readonly insert: string;
-  readonly insertAndNotify: string;
-  readonly known: string;
-  readonly takenDelivery: string;
-  readonly stored: string;
-  readonly deliveries: string;
-}
-
-function statementsFor({ events, deliveries, listings }: Tables): Statements {
-  const insert = `
-WITH new_events AS (
-  INSERT INTO ${events} (id, tenant_id, type, body, created_at, idempotency_key, fingerprint, extra, delivery_ids)
-  SELECT id, tenant_id, type, substring($1::bytea FROM (sum(size) OVER (ORDER BY place) - size)::int + 1 FOR size),
-    created_at, idempotency_key, fingerprint, extra, delivery_ids
-  FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[])
-    WITH ORDINALITY AS i(size, id, tenant_id, type, created_at, idempotency_key, fingerprint, extra, delivery_ids, place)
-), given AS MATERIALIZED (
-  SELECT * FROM unnest($11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bigint[], $17::bigint[],
-    $18::smallint[], $19::smallint[], $20::smallint[], $21::bigint[])
-    AS i(id, event_id, webhook_id, tenant_id, event_type, created_at, due_at, status, reason, queue, completed_at)
-), new_deliveries AS (
-  INSERT INTO ${deliveries} (id, event_id, webhook_id, tenant_id, event_type, created_at, due_at, wake_at, status, reason,
-    queue, completed_at, token, attempts, tries, lost)
-  SELECT id, event_id, webhook_id, tenant_id, event_type, created_at, due_at, CASE WHEN status IN (0, 2) THEN due_at END,
-    status, reason, queue, completed_at, 0, 0, 0, 0
-  FROM given
-), new_listings AS (
-  INSERT INTO ${listings} (delivery_id, webhook_id, tenant_id, event_type, created_at)
-  SELECT id, webhook_id, tenant_id, event_type, created_at FROM given
-)`;
-  return {
-    insert: `${insert}
-SELECT 1`,
-    insertAndNotify: `${insert}
-SELECT count(pg_notify($22::text, payload)) FROM unnest($23::text[]) AS payload`,
-    known: `
-SELECT id, tenant_id, idempotency_key, fingerprint FROM ${events} WHERE id = ANY ($1::text[])
-UNION ALL
-SELECT e.id, e.tenant_id, e.idempotency_key, e.fingerprint
-FROM unnest($2::text[], $3::text[]) AS i(tenant_id, idempotency_key)
-  JOIN ${events} e ON e.tenant_id = i.tenant_id AND e.idempotency_key = i.idempotency_key`,
-    takenDelivery: `SELECT id FROM ${deliveries} WHERE id = ANY ($1::text[]) LIMIT 1`,
-    stored: `SELECT ${eventList('e')}, e.delivery_ids FROM ${events} e WHERE e.id = ANY ($1::text[])`,
-    deliveries: `SELECT ${deliveryList('d')} FROM ${deliveries} d WHERE d.id = ANY ($1::text[])`,
-  };
 }

@@ -3,8 +3,10 @@ import { attemptKinds, attemptText, lostAttempt } from '../sql/attempt-columns.t
 import { type DeliveryColumns, deliveryOf } from '../sql/delivery-columns.ts';
 import { eventOf } from '../sql/event-columns.ts';
 import type { Database } from './database.ts';
+import { Floor, type Found } from './floor.ts';
 import { roundsOf } from './rounds.ts';
 import { asNumber, deliveryList } from './rows.ts';
+import { quoted } from './schema-name.ts';
 import type { Tables } from './tables.ts';
 
 /** One claimed delivery with its event, or, with a null id, only the instant of a queue that gave none. */
@@ -12,6 +14,13 @@ interface ClaimRow extends Omit<DeliveryColumns, 'id'> {
   readonly id: string | null;
   readonly place: number;
   readonly next_at: number | null;
+  /** Where it lay in the queue. */
+  readonly was_due: number | null;
+  readonly seq: number | null;
+  /** The store's time. */
+  readonly now: number;
+  /** How many entries of the queue's index the statement has read. */
+  readonly read: number;
   readonly e_tenant_id: string;
   readonly e_type: string;
   readonly e_created_at: number;
@@ -29,6 +38,7 @@ export class Claims {
   readonly #database: Database;
   readonly #express: string;
   readonly #queues: string;
+  readonly #floor = new Floor();
 
   constructor(database: Database, tables: Tables) {
     this.#database = database;
@@ -38,7 +48,16 @@ export class Claims {
 
   /** Leases what is due in the express queue. */
   async express({ now, leaseUntil, limit }: ExpressClaim): Promise<ClaimResult> {
-    const rows = await this.#database.rows<ClaimRow>(this.#express, [leaseUntil - now, limit]);
+    const from = this.#floor.place;
+    const rows = await this.#database.rows<ClaimRow>(this.#express, [
+      leaseUntil - now,
+      limit,
+      from.wakeAt,
+      from.seq,
+      this.#floor.restMs,
+    ]);
+    const [first] = rows;
+    if (first !== undefined) this.#floor.note(from, foundBy(first, rows.length));
     return resultOf(rows);
   }
 
@@ -67,6 +86,11 @@ function resultOf(rows: readonly ClaimRow[]): ClaimResult {
   return nextDueAt === undefined || nextDueAt === null ? { deliveries } : { deliveries, nextDueAt };
 }
 
+function foundBy({ now, read, was_due, seq }: ClaimRow, rows: number): Found {
+  const head = was_due === null || seq === null ? undefined : { wakeAt: was_due, seq };
+  return { now, head, wasted: read - rows };
+}
+
 function claimedOf(row: ClaimRow, id: string): ClaimedDelivery {
   const { body, idempotency_key, fingerprint, extra } = row;
   const event = eventOf({
@@ -90,12 +114,23 @@ interface ClaimKind {
   readonly total: string;
   /** Which rows are in the queue of a request `a`. */
   readonly inQueue: string;
+  /** Where in their order to begin, and where behind those that are claimed. */
+  readonly from: string;
+  readonly behind: string;
+  /** When to look again, where `first` is when the first of those behind is due. */
+  readonly next: (first: string) => string;
+  /** The index that the rows are found by. */
+  readonly index: string;
 }
 
 const EXPRESS: ClaimKind = {
   asked: 'SELECT 1 AS place, $2::int AS most',
   total: '$2::int',
   inQueue: 'd.queue = 0 AND d.wake_at IS NOT NULL',
+  from: '(d.wake_at, d.seq) >= ($3::bigint, $4::bigint)',
+  behind: 'd.wake_at >= (SELECT coalesce(max(due.wake_at), $3::bigint) FROM due)',
+  next: (first) => `coalesce((SELECT now + $5::bigint FROM clock), ${first})`,
+  index: 'deliveries_express',
 };
 
 const OWN: ClaimKind = {
@@ -103,25 +138,34 @@ const OWN: ClaimKind = {
     'SELECT i.place::int, i.webhook_id, i.most FROM unnest($2::text[], $3::int[]) WITH ORDINALITY AS i(webhook_id, most, place)',
   total: '$4::int',
   inQueue: 'd.queue = 1 AND d.wake_at IS NOT NULL AND d.webhook_id = a.webhook_id',
+  from: 'true',
+  behind: 'true',
+  next: (first) => first,
+  index: 'deliveries_own',
 };
 
 /** The text of a lost attempt in two halves, between which the server puts its instants. */
 const LOST_TEXT = attemptText(lostAttempt(0, 0));
 const LOST_HEAD = '{"startedAt":0,"durationMs":0';
 
-/** `$1` is the length of the lease in ms. The time and what is asked are read once: an index scan can then go by them. */
+/**
+ * `$1` is the length of the lease in ms. The time and what is asked are read once: an index scan can then go by them. Deliveries
+ * are named twice, as in settling.ts, and events are looked up one by one: five hundred of them in a table of some ten thousand rows would
+ * otherwise be looked for in the whole of it.
+ */
 function claimStatement(
-  { deliveries, events, attempts, nowMs }: Tables,
-  { asked, total, inQueue }: ClaimKind,
+  { schema, deliveries, events, attempts, nowMs }: Tables,
+  { asked, total, inQueue, from, behind, next, index }: ClaimKind,
 ): string {
+  const entriesRead = `pg_stat_get_xact_tuples_returned('${quoted(schema)}.${index}'::regclass)`;
   return `
-WITH clock AS MATERIALIZED (SELECT ${nowMs} AS now), asked AS MATERIALIZED (${asked}),
+WITH clock AS MATERIALIZED (SELECT ${nowMs} AS now, ${entriesRead} AS read), asked AS MATERIALIZED (${asked}),
 due AS MATERIALIZED (
   SELECT a.place, d.*
   FROM asked a CROSS JOIN LATERAL (
     SELECT d.id, d.wake_at, d.seq, d.status, d.token, d.attempts, d.claimed_at, d.lease_until
     FROM ${deliveries} d
-    WHERE ${inQueue} AND d.wake_at <= (SELECT now FROM clock)
+    WHERE ${inQueue} AND ${from} AND d.wake_at <= (SELECT now FROM clock)
     ORDER BY d.wake_at, d.seq LIMIT a.most FOR UPDATE SKIP LOCKED
   ) d
   LIMIT ${total}
@@ -135,19 +179,23 @@ due AS MATERIALIZED (
   SET status = 1, token = d.token + 1, lease_until = clock.now + $1::bigint, wake_at = clock.now + $1::bigint,
     claimed_at = clock.now, attempts = d.attempts + (due.status = 1)::int, lost = d.lost + (due.status = 1)::int
   FROM due, clock
-  WHERE d.id = due.id
+  WHERE d.id = ANY (ARRAY(SELECT id FROM due)) AND d.id = due.id
   RETURNING d.*, due.place, due.wake_at AS was_due, clock.now + $1::bigint AS ends
 ), next AS MATERIALIZED (
   SELECT a.place, least(
-    (SELECT d.wake_at FROM ${deliveries} d
-      WHERE ${inQueue} AND d.id NOT IN (SELECT due.id FROM due) ORDER BY d.wake_at, d.seq LIMIT 1),
+    ${next(`(SELECT d.wake_at FROM ${deliveries} d
+      WHERE ${inQueue} AND ${behind} AND d.id NOT IN (SELECT due.id FROM due) ORDER BY d.wake_at, d.seq LIMIT 1)`)},
     (SELECT min(c.ends) FROM claimed c WHERE c.place = a.place)
   ) AS at
   FROM asked a
 )
 SELECT n.place, ${asNumber('n.at', 'next_at')}, ${deliveryList('c')},
+  ${asNumber('c.was_due', 'was_due')}, ${asNumber('c.seq', 'seq')}, ${asNumber('clock.now', 'now')},
+  ${asNumber(`(${entriesRead} - clock.read)`, 'read')},
   e.tenant_id AS e_tenant_id, e.type AS e_type, ${asNumber('e.created_at', 'e_created_at')},
   e.body, e.idempotency_key, e.fingerprint, e.extra
-FROM next n LEFT JOIN (claimed c JOIN ${events} e ON e.id = c.event_id) ON c.place = n.place
+FROM clock, next n LEFT JOIN (
+  claimed c CROSS JOIN LATERAL (SELECT * FROM ${events} e WHERE e.id = c.event_id LIMIT 1) e
+) ON c.place = n.place
 ORDER BY n.place, c.was_due, c.seq`;
 }

@@ -1,4 +1,10 @@
-import { errorCode, type PostgresClient, type PostgresPool, type PostgresQueryable } from './driver.ts';
+import {
+  errorCode,
+  errorConstraint,
+  type PostgresClient,
+  type PostgresPool,
+  type PostgresQueryable,
+} from './driver.ts';
 
 /** Conflicts between transactions that running again resolves: serialization failure, deadlock. */
 const PASSING: readonly string[] = ['40001', '40P01'];
@@ -107,7 +113,7 @@ async function rolledBack(client: PostgresClient): Promise<boolean> {
   }
 }
 
-/** The server puts whole rows, secrets included, into these fields of its errors. */
+/** The server, or a library around the driver, puts whole rows and parameters, secrets included, into these fields of its errors. */
 const FIELDS_WITH_CONTENTS: readonly string[] = [
   'detail',
   'where',
@@ -115,13 +121,26 @@ const FIELDS_WITH_CONTENTS: readonly string[] = [
   'parameters',
   'args',
   'query',
+  'params',
 ];
+const DEEPEST = 5;
 
-function withoutContents(error: unknown): unknown {
+/** Of an error that wraps another only the other: Drizzle puts all parameters into the message of its own. */
+function withoutContents(thrown: unknown): unknown {
+  let error = thrown;
+  for (let depth = 0; depth < DEEPEST && error instanceof Error && error.cause instanceof Error; depth += 1)
+    error = error.cause;
   if (typeof error !== 'object' || error === null) return error;
+  let isClean = true;
   for (const field of FIELDS_WITH_CONTENTS)
-    if (Object.hasOwn(error, field)) Reflect.deleteProperty(error, field);
-  return error;
+    if (Object.hasOwn(error, field)) isClean = Reflect.deleteProperty(error, field) && isClean;
+  return isClean ? error : retold(error);
+}
+
+/** For errors that do not let go of a field, such as those of postgres.js. */
+function retold(error: object): Error {
+  const told = new Error('message' in error ? String(error.message) : 'a statement failed');
+  return Object.assign(told, { code: errorCode(error), constraint: errorConstraint(error) });
 }
 
 /** A `pg` `Client` lends nothing, it is the connection; unlike a pool it can quote literals. */

@@ -25,16 +25,39 @@ export interface PostgresPool extends PostgresQueryable {
 
 /** What a server or a driver says of an error, in as far as it matters here. */
 export function errorCode(error: unknown): string | undefined {
-  return fieldOf(error, 'code');
+  const innermost = innermostOf(error);
+  return textIn(innermost, 'originalCode') ?? textIn(innermost, 'code');
 }
 
 /** The name of the constraint that was violated. */
 export function errorConstraint(error: unknown): string | undefined {
-  return fieldOf(error, 'constraint') ?? fieldOf(error, 'constraint_name');
+  const innermost = innermostOf(error);
+  return textIn(innermost, 'constraint') ?? textIn(innermost, 'constraint_name');
 }
 
-function fieldOf(error: unknown, name: string): string | undefined {
-  if (typeof error !== 'object' || error === null || !(name in error)) return undefined;
-  const value: unknown = Reflect.get(error, name);
+/** Where a library that wraps the errors of its driver keeps them: Drizzle in the first, Prisma in the others. */
+const WRAPPED: readonly string[] = ['cause', 'meta', 'driverAdapterError'];
+const DEEPEST = 5;
+
+function innermostOf(error: unknown): unknown {
+  let innermost = error;
+  for (let depth = 0; depth < DEEPEST; depth += 1) {
+    const [inner] = WRAPPED.map((name) => fieldOf(innermost, name)).filter(isObject);
+    if (inner === undefined) break;
+    innermost = inner;
+  }
+  return innermost;
+}
+
+function textIn(error: unknown, name: string): string | undefined {
+  const value = fieldOf(error, name);
   return typeof value === 'string' ? value : undefined;
+}
+
+function fieldOf(error: unknown, name: string): unknown {
+  return isObject(error) ? Reflect.get(error, name) : undefined;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }

@@ -55,10 +55,8 @@ export class PostgresEventRepo implements EventRepo {
 
   async append(entries: readonly AppendEntry[], options: AppendOptions): Promise<readonly AppendResult[]> {
     if (options.tx !== undefined) return this.#appendIn(options.tx, entries);
-    const { results, fresh } = await this.#append.run(
-      (text, values) => this.#database.rows(text, values),
-      entries,
-      (stored) => this.#hub.workNotices(workOf(stored)),
+    const { results, fresh } = await this.#append.run(this.#database, entries, (stored) =>
+      this.#hub.workNotices(workOf(stored)),
     );
     if (this.#hub.isHeard) this.#hub.tellWork(workOf(fresh));
     return results;
@@ -66,10 +64,8 @@ export class PostgresEventRepo implements EventRepo {
 
   async #appendIn(tx: unknown, entries: readonly AppendEntry[]): Promise<readonly AppendResult[]> {
     return inTransactionOf(tx, async (host) => {
-      const { results } = await this.#append.run(
-        (text, values) => host.rows(text, values),
-        entries,
-        (stored) => this.#hub.workNotices(workOf(stored), true),
+      const { results } = await this.#append.run(host, entries, (stored) =>
+        this.#hub.workNotices(workOf(stored), true),
       );
       return results;
     });

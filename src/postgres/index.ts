@@ -9,7 +9,7 @@ import { tablesOf } from './tables.ts';
 
 export type { PostgresClient, PostgresPool, PostgresQueryable } from './driver.ts';
 export { type MigrateResult, migrate } from './migrate.ts';
-export { type PostgresTransaction, transactionOf } from './transaction.ts';
+export { type PostgresTransaction, type PostgresValue, transactionOf } from './transaction.ts';
 
 /** How the PostgreSQL repos work. */
 export interface PostgresReposOptions {

@@ -96,6 +96,10 @@ interface Statements {
   readonly removeUnheard: string;
 }
 
+/**
+ * Attempts and events are found by an array that is made on the way: the planner takes that for short, and goes by the key whatever
+ * statistics it has.
+ */
 function statementsFor({ deliveries, listings, attempts, events }: Tables): Statements {
   const ended = (stripped: boolean): string =>
     `(SELECT id, completed_at FROM ${deliveries}
@@ -112,15 +116,15 @@ oldest AS MATERIALIZED (
   DELETE FROM ${listings} l USING gone g
   WHERE l.webhook_id = g.webhook_id AND l.created_at = g.created_at AND l.delivery_id = g.id
 ), gone_attempts AS (
-  DELETE FROM ${attempts} a USING gone g WHERE a.delivery_id = g.id RETURNING 1
+  DELETE FROM ${attempts} WHERE delivery_id = ANY (ARRAY(SELECT id FROM gone)) RETURNING 1
 )
 SELECT (SELECT count(*) FROM gone)::int AS deliveries, (SELECT count(*) FROM gone_attempts)::int AS attempts,
   (SELECT coalesce(array_agg(DISTINCT event_id), '{}') FROM gone) AS event_ids`,
-    lockEvents: `SELECT 1 FROM ${events} WHERE id = ANY ($1::text[]) ORDER BY id FOR UPDATE`,
+    lockEvents: `SELECT 1 FROM ${events} WHERE id = ANY (ARRAY(SELECT unnest($1::text[]))) ORDER BY id FOR UPDATE`,
     removeEvents: `
 WITH gone AS (
   DELETE FROM ${events} e
-  WHERE e.id = ANY ($1::text[]) AND NOT EXISTS (
+  WHERE e.id = ANY (ARRAY(SELECT unnest($1::text[]))) AND NOT EXISTS (
     SELECT 1 FROM jsonb_array_elements_text(e.delivery_ids::jsonb) AS i(id) JOIN ${deliveries} d ON d.id = i.id)
   RETURNING 1
 )
@@ -129,7 +133,7 @@ SELECT count(*)::int AS events FROM gone`,
 WITH whole AS MATERIALIZED ${ended(false)}, stripped AS (
   UPDATE ${deliveries} d SET stripped = true FROM whole w WHERE d.id = w.id RETURNING d.id
 ), gone AS (
-  DELETE FROM ${attempts} a USING stripped s WHERE a.delivery_id = s.id RETURNING 1
+  DELETE FROM ${attempts} WHERE delivery_id = ANY (ARRAY(SELECT id FROM stripped)) RETURNING 1
 )
 SELECT (SELECT count(*) FROM stripped)::int AS touched, (SELECT count(*) FROM gone)::int AS attempts`,
     removeUnheard: `

@@ -10,19 +10,22 @@ export interface PostgresTransaction {
   query(text: string, values?: unknown[]): Promise<{ readonly rows: unknown[] }>;
 }
 
+/** What a statement is given for a parameter. */
+export type PostgresValue = string | number | null | Uint8Array | (string | number | null)[];
+
 /**
- * Makes a transaction of whatever runs a statement with `$1`, `$2`… parameters in one and resolves to its rows:
+ * Makes a transaction of whatever runs a statement with `$1`, `$2`… parameters in one and resolves to its rows, such as postgres.js:
  *
- *     postgres.js   transactionOf((text, values) => sql.unsafe(text, values))
- *     Kysely        transactionOf(async (text, values) => (await trx.executeQuery(CompiledQuery.raw(text, values))).rows)
+ *     transactionOf((text, values) => sql.unsafe(text, values))
  *
- * The parameters are strings, numbers, one `Buffer`, and arrays of strings, numbers and nulls. Make one handle per transaction and use
- * it for all its publishes.
+ * The README has the same for Kysely, Drizzle and Prisma. Make one handle per transaction and use it for all its publishes.
  */
 export function transactionOf(
-  run: (text: string, values: unknown[]) => PromiseLike<readonly unknown[]>,
+  run: (text: string, values: PostgresValue[]) => PromiseLike<readonly unknown[]>,
 ): PostgresTransaction {
-  return { query: async (text, values = []) => ({ rows: [...(await run(text, values))] }) };
+  return {
+    query: async (text, values = []) => ({ rows: [...(await run(text, values as PostgresValue[]))] }),
+  };
 }
 
 const NO_TRANSACTION = '25P01';
@@ -36,7 +39,7 @@ const turns = new WeakMap<object, Promise<unknown>>();
  */
 export async function inTransactionOf<T>(tx: unknown, run: (tx: HostTransaction) => Promise<T>): Promise<T> {
   const handle = checkHandle(tx);
-  const result = (turns.get(handle) ?? Promise.resolve()).then(() => new HostTransaction(handle).nested(run));
+  const result = (turns.get(handle) ?? Promise.resolve()).then(() => behindSavepoint(handle, run));
   turns.set(
     handle,
     result.catch(() => {}),
@@ -44,7 +47,7 @@ export async function inTransactionOf<T>(tx: unknown, run: (tx: HostTransaction)
   return result;
 }
 
-/** The host's transaction, with savepoints. */
+/** The host's transaction, from a savepoint on. */
 export class HostTransaction {
   readonly #handle: PostgresQueryable;
 
@@ -52,34 +55,42 @@ export class HostTransaction {
     this.#handle = handle;
   }
 
-  /** Runs one statement; one that fails is undone by itself. */
+  /** Runs one statement. When it fails, no other can follow but `undo`. */
   rows<Row>(text: string, values: unknown[]): Promise<readonly Row[]> {
-    return this.nested(() => rowsOf<Row>(this.#handle, text, values));
+    return rowsOf<Row>(this.#handle, text, values);
   }
 
-  /** Runs `run` between savepoints. */
-  async nested<T>(run: (tx: HostTransaction) => Promise<T>): Promise<T> {
-    await this.#save();
-    try {
-      const result = await run(this);
-      await rowsOf(this.#handle, 'RELEASE SAVEPOINT surehook_append', []);
-      return result;
-    } catch (error) {
-      await rowsOf(this.#handle, 'ROLLBACK TO SAVEPOINT surehook_append', []).catch(() => {});
-      await rowsOf(this.#handle, 'RELEASE SAVEPOINT surehook_append', []).catch(() => {});
-      throw error;
-    }
+  /** Goes back to the savepoint. */
+  async undo(): Promise<void> {
+    await this.rows('ROLLBACK TO SAVEPOINT surehook_append', []);
   }
+}
 
-  async #save(): Promise<void> {
-    try {
-      await rowsOf(this.#handle, 'SAVEPOINT surehook_append', []);
-    } catch (error) {
-      if (errorCode(error) !== NO_TRANSACTION) throw error;
-      throw new TypeError('tx is not in a transaction: give the client that ran BEGIN, before its COMMIT', {
-        cause: error,
-      });
-    }
+async function behindSavepoint<T>(
+  handle: PostgresQueryable,
+  run: (tx: HostTransaction) => Promise<T>,
+): Promise<T> {
+  const tx = new HostTransaction(handle);
+  await save(tx);
+  try {
+    const result = await run(tx);
+    await tx.rows('RELEASE SAVEPOINT surehook_append', []);
+    return result;
+  } catch (error) {
+    await tx.undo().catch(() => {});
+    await tx.rows('RELEASE SAVEPOINT surehook_append', []).catch(() => {});
+    throw error;
+  }
+}
+
+async function save(tx: HostTransaction): Promise<void> {
+  try {
+    await tx.rows('SAVEPOINT surehook_append', []);
+  } catch (error) {
+    if (errorCode(error) !== NO_TRANSACTION) throw error;
+    throw new TypeError('tx is not in a transaction: give the client that ran BEGIN, before its COMMIT', {
+      cause: error,
+    });
   }
 }
 

@@ -15,6 +15,7 @@ const fieldNames: { readonly [Name in FieldName]: true } = {
   source: true,
   headers: true,
   idempotencyKey: true,
+  orderingKey: true,
   deliverAt: true,
   id: true,
   timestamp: true,

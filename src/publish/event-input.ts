@@ -124,6 +124,17 @@ function fingerprint(head: Head, content: Content): string {
   const { source = null, headers = null, idempotencyKey = null, id = null } = head;
   const { timestamp = null, deliverAt = null, orderingKey = null, type, tenantId } = head;
   const contentType = typeof content.given === 'string' ? null : content.contentType;
-  const given = { type, tenantId, source, headers, idempotencyKey, id, timestamp, deliverAt, orderingKey, contentType };
+  const given = {
+    type,
+    tenantId,
+    source,
+    headers,
+    idempotencyKey,
+    id,
+    timestamp,
+    deliverAt,
+    orderingKey,
+    contentType,
+  };
   return fingerprintOf({ ...given, content: content.given });
 }

@@ -39,8 +39,15 @@ export interface PublisherParts {
   readonly reporter: Reporter;
   /** Whether deliveries of this webhook go into its own queue, as far as this process knows. */
   readonly isApart: (webhookId: string) => boolean;
+  /** Whether `stored` opens the own queues that something was stored into. */
+  readonly opensQueues: () => boolean;
   /** Called with what was stored now. */
   readonly stored: (deliveries: readonly DeliveryRecord[]) => void;
+}
+
+interface Moment {
+  readonly now: number;
+  readonly tx: unknown;
 }
 
 interface Draft extends AppendEntry {
@@ -64,7 +71,8 @@ export class Publisher {
     const parsed = inputs.map((input) => parseEvent(input, context));
     if (parsed.length === 0) return [];
     const subscribers = await this.#subscribers(parsed);
-    const drafts = parsed.map((one) => this.#draft(one, subscribers(one.event), context.now));
+    const moment = { now: context.now, tx };
+    const drafts = parsed.map((one) => this.#draft(one, subscribers(one.event), moment));
     return await this.#store(drafts, tx === undefined ? { now: context.now } : { now: context.now, tx });
   }
 
@@ -73,7 +81,11 @@ export class Publisher {
     const { settings } = this.#parts;
     const now = settings.clock.now();
     const { event } = parseEvent(input, { ...settings, now });
-    const draft: Draft = { event, deliveries: [this.#delivery(event, webhook, now)], filteredFor: [] };
+    const draft: Draft = {
+      event,
+      deliveries: [this.#delivery(event, webhook, { now, tx: undefined })],
+      filteredFor: [],
+    };
     const [published] = await this.#store([draft], { now });
     if (published === undefined) throw new ConflictError(`The event ${quote(event.id)} was not stored`);
     return published;
@@ -126,22 +138,24 @@ export class Publisher {
     return (event) => found.get(keyOf(event)) ?? [];
   }
 
-  #draft({ event, data }: ParsedEvent, webhooks: readonly WebhookRecord[], now: number): Draft {
+  #draft({ event, data }: ParsedEvent, webhooks: readonly WebhookRecord[], moment: Moment): Draft {
     const deliveries: DeliveryRecord[] = [];
     const filteredFor: string[] = [];
     for (const webhook of webhooks) {
       const passes = webhook.filter === undefined || matchesFilter(webhook.filter, { ...event, data });
-      if (passes) deliveries.push(this.#delivery(event, webhook, now));
+      if (passes) deliveries.push(this.#delivery(event, webhook, moment));
       else filteredFor.push(webhook.id);
     }
     return { event, deliveries, filteredFor };
   }
 
-  #delivery(event: EventRecord, webhook: WebhookRecord, now: number): DeliveryRecord {
-    const { settings, isApart } = this.#parts;
+  #delivery(event: EventRecord, webhook: WebhookRecord, { now, tx }: Moment): DeliveryRecord {
+    const { settings, isApart, opensQueues } = this.#parts;
     const policy = webhook.retry ?? settings.retry;
     const delayMs = typeof policy === 'function' ? 0 : (delayBefore(policy, 1, settings.random) ?? 0);
     const isUnavailable = webhook.status.state === 'unavailable';
+    // Whoever stores into an own queue has to open it once that is committed. Who cannot leaves it to those who claim from the express queue.
+    const canOpen = tx === undefined && opensQueues();
     const { ordered } = webhook.delivery;
     const isOwn = ordered || webhook.status.state === 'retrying' || isApart(webhook.id);
     return {
@@ -154,7 +168,7 @@ export class Publisher {
         ? { status: 'exhausted', reason: 'webhook-unavailable', completedAt: now }
         : { status: 'pending' }),
       ...(isUnavailable && blocksWhenExhausted(webhook) && { blocks: true }),
-      queue: isOwn ? 'own' : 'express',
+      queue: canOpen && isOwn ? 'own' : 'express',
       ...(ordered && { orderingKey: event.orderingKey ?? '' }),
       dueAt: Math.max(now, event.deliverAt ?? 0) + delayMs,
       token: 0,

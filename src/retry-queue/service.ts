@@ -1,5 +1,5 @@
 import { toClaims } from '../dispatcher/to-claims.ts';
-import type { WebhookRecord } from '../domain/webhook.ts';
+import { blocksWhenExhausted, type WebhookRecord } from '../domain/webhook.ts';
 import type { ClaimResult } from '../repos.ts';
 import type { Outage } from '../runtime/run.ts';
 import { Drain } from './drain.ts';
@@ -97,14 +97,15 @@ export class Service {
   #give(holding: Holding, webhook: WebhookRecord | null): void {
     if (!holding.lane.isQuiet) return;
     if (holding.drained) this.#restOrLook(holding, webhook);
-    else void this.#drainAll(holding, webhook === null ? 'webhook-deleted' : 'webhook-unavailable');
+    else void this.#drainAll(holding, webhook);
   }
 
-  async #drainAll(holding: Holding, reason: 'webhook-deleted' | 'webhook-unavailable'): Promise<void> {
+  async #drainAll(holding: Holding, webhook: WebhookRecord | null): Promise<void> {
     holding.busy = true;
     holding.drained = true;
     holding.seen = undefined;
-    await this.#drain.all(holding.webhookId, reason);
+    if (webhook === null) await this.#drain.all(holding.webhookId, 'webhook-deleted', false);
+    else await this.#drain.all(webhook.id, 'webhook-unavailable', blocksWhenExhausted(webhook));
     holding.busy = false;
     this.attend(holding);
   }

@@ -34,7 +34,7 @@ export class WebhookCache {
   /** The webhook as it is known now; `null` when it does not exist, `undefined` when it has to be loaded first. */
   peek(id: string, now: number = this.#clock.now()): WebhookRecord | null | undefined {
     const entry = this.#entries.get(id);
-    if (entry === undefined || entry.expiresAt <= now) return undefined;
+    if (entry === undefined || entry.expiresAt < now) return undefined;
     return entry.webhook;
   }
 
@@ -87,8 +87,11 @@ export class WebhookCache {
     if (changed.size > 0) await this.#read(ids.filter((id) => changed.has(id)));
   }
 
+  /** The engine moves no webhook that is disabled or unavailable: where that is stored, what was assumed will be refused. */
   #asAssumed(webhook: WebhookRecord | undefined): WebhookRecord | null {
     if (webhook === undefined) return null;
+    const { state } = webhook.status;
+    if (state === 'disabled' || state === 'unavailable') return webhook;
     const status = this.#assumed.get(webhook.id);
     return status === undefined ? webhook : { ...webhook, status };
   }

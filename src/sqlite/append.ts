@@ -75,8 +75,9 @@ function insertDelivery(
   const { id, webhookId, tenantId, eventType, createdAt, status, queue, dueAt, token, orderingKey } =
     delivery;
   const reason = delivery.reason === undefined ? null : reasonCodes[delivery.reason];
-  const wakeAt =
-    status === 'pending' || status === 'failed' ? (orderingKey === undefined ? dueAt : HELD_BACK) : null;
+  const takesTurns = orderingKey !== undefined && queue === 'own';
+  const waitsUntil = takesTurns ? HELD_BACK : dueAt;
+  const wakeAt = status === 'pending' || status === 'failed' ? waitsUntil : null;
   const place = [seq, id, eventSeq, webhookId, tenantId, eventType, createdAt] as const;
   const state = [statusCodes[status], reason, queueCodes[queue], dueAt, wakeAt, token] as const;
   const { attempts, tries, lost, completedAt = null } = delivery;

@@ -7,7 +7,8 @@ export const HELD_BACK: number = Number.MAX_SAFE_INTEGER;
 const FIRST_TWO = `SELECT seq, wake_at FROM surehook_deliveries
   WHERE webhook_id = ? AND ordering_key = ? AND place IS NOT NULL ORDER BY place, seq LIMIT 2`;
 const OPEN = 'UPDATE surehook_deliveries SET wake_at = due_at WHERE seq = ?';
-const HOLD_BACK = `UPDATE surehook_deliveries SET wake_at = ${HELD_BACK} WHERE seq = ?`;
+/** What is in the express queue, or delivering (1), is left as it is. */
+const HOLD_BACK = `UPDATE surehook_deliveries SET wake_at = ${HELD_BACK} WHERE seq = ? AND queue = 1 AND status <> 1`;
 const SET_PLACE = 'UPDATE surehook_deliveries SET place = ? WHERE seq = ?';
 const KEY_OF = 'SELECT webhook_id, ordering_key, status FROM surehook_deliveries WHERE seq = ?';
 

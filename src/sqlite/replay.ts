@@ -2,7 +2,7 @@ import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { ExhaustRequest } from '../repos.ts';
 import { reasonCodes } from '../sql/codes.ts';
 import { deliveriesBySeq } from './delivery-rows.ts';
-import { alignLinesOf, HELD_BACK } from './line.ts';
+import { alignLinesOf } from './line.ts';
 import type { Statements } from './statements.ts';
 
 const WAITING = `SELECT seq FROM surehook_deliveries
@@ -16,8 +16,7 @@ const MARK = `UPDATE surehook_deliveries
     place = iif(ordering_key IS NULL, NULL, 1)
   WHERE id = ? AND status = 4 RETURNING seq`;
 const LONGEST_MARKED = 'SELECT seq FROM surehook_deliveries WHERE marked IS NOT NULL ORDER BY marked LIMIT ?';
-const PROMOTE = `UPDATE surehook_deliveries SET status = 0, due_at = ?, marked = NULL,
-    queue = iif(ordering_key IS NULL, 0, 1), wake_at = iif(ordering_key IS NULL, ?, ${HELD_BACK})
+const PROMOTE = `UPDATE surehook_deliveries SET status = 0, queue = 0, due_at = ?, wake_at = ?, marked = NULL
   WHERE seq IN (SELECT value FROM json_each(?))`;
 
 interface Place {
@@ -56,9 +55,7 @@ export function promoteReplays(
 ): DeliveryRecord[] {
   const seqs = seqsOf(sql.all<Place>(LONGEST_MARKED, limit));
   sql.run(PROMOTE, now, now, JSON.stringify(seqs));
-  const promoted = inOrder(sql, seqs);
-  alignLinesOf(sql, promoted);
-  return promoted;
+  return inOrder(sql, seqs);
 }
 
 function seqsOf(places: readonly Place[]): number[] {

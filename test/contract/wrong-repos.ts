@@ -7,6 +7,7 @@ import type {
   ClaimResult,
   EventRepo,
   PagePosition,
+  QueueRecord,
   Repos,
   SettleResult,
   StateRepo,
@@ -1306,6 +1307,34 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
         },
         get: async (ids) =>
           (await real.get(ids)).map((one) => ({ ...one, token: one.token - base(one.webhookId) })),
+      };
+    }),
+    state('begins the tokens of a new record at its instant', (real) => {
+      const above = new Map<string, number>();
+      const shown = (one: QueueRecord): QueueRecord => ({ ...one, token: one.token - lift(one) });
+      const lift = ({ webhookId }: { readonly webhookId: string }): number => above.get(webhookId) ?? 0;
+      const making = async (
+        ids: readonly string[],
+        now: number,
+        make: () => Promise<void>,
+      ): Promise<void> => {
+        const known = new Set((await real.get(ids)).map(idOf));
+        await make();
+        for (const { webhookId, token } of await real.get(ids))
+          if (!known.has(webhookId)) above.set(webhookId, token - now);
+      };
+      return {
+        open: (entries, { now }) => making(entries.map(idOf), now, () => real.open(entries, { now })),
+        reset: (entries, { now }) => making(entries.map(idOf), now, () => real.reset(entries, { now })),
+        acquire: async (request) => {
+          const result = await real.acquire(request);
+          return { ...result, queues: result.queues.map(shown) };
+        },
+        save: (changes, options) => {
+          const lifted = changes.map((one) => ({ ...one, token: one.token + lift(one) }));
+          return real.save(lifted, options);
+        },
+        get: async (ids) => (await real.get(ids)).map(shown),
       };
     }),
   ],

@@ -1,246 +1,186 @@
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { migrate, type PostgresPool, postgresRepos } from '../../src/postgres/index.ts';
-import type { Repos } from '../../src/repos.ts';
+import { systemClock } from '../../src/clock.ts';
+import { migrate } from '../../src/postgres/index.ts';
+import { openRepos } from '../../src/postgres/open.ts';
+import { tablesOf } from '../../src/postgres/tables.ts';
 import {
-  aDelivery,
-  anAttempt,
-  anEntry,
-  anEvent,
-  aWebhook,
-  LONG_AGO_MS,
-} from '../../src/testing/contract/records.ts';
+  appendedEntries,
+  type FaultCase,
+  faultCases,
+  START_MS,
+  type Stage,
+} from '../contract/fault-cases.ts';
+import { expectWhole, outcomeOf, undisturbed } from '../contract/fault-trial.ts';
+import { codeOf, type Fault, FaultyPool } from './faulty-pool.ts';
 import { startServer, type TestServer } from './server.ts';
 
-/** Where in the life of one statement its fault comes. */
-type Phase = 'before' | 'after';
-
-const FAULTS = ['40001', '40P01', '53300', 'ECONNRESET'] as const;
-
-/** Fails the statement of that number, before or after the server has run it; counts them. */
-class FaultyPool implements PostgresPool {
-  statements = 0;
-  fault: { readonly at: number; readonly code: string; readonly phase: Phase } | undefined;
-  readonly #pool: Pool;
-
-  constructor(pool: Pool) {
-    this.#pool = pool;
-  }
-
-  async query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }> {
-    return this.#run(() => this.#pool.query(text, values));
-  }
-
-  async connect(): Promise<unknown> {
-    const client = await this.#pool.connect();
-    return {
-      query: (text: string, values?: unknown[]) => this.#run(() => client.query(text, values)),
-      release: (destroy?: boolean) => client.release(destroy),
-    };
-  }
-
-  async #run(statement: () => Promise<{ rows: unknown[] }>): Promise<{ rows: unknown[] }> {
-    const { fault } = this;
-    this.statements += 1;
-    if (this.statements !== fault?.at) return statement();
-    if (fault.phase === 'after') await statement();
-    throw Object.assign(new Error('a fault of the test'), { code: fault.code });
-  }
-}
+/** Conflicts that running again resolves. */
+const PASSING: readonly Fault[] = ['40001', '40P01'].map((code) => ({ kind: 'refused', code }));
+const LASTING: Readonly<Record<string, Fault>> = {
+  'too many connections': { kind: 'refused', code: '53300' },
+  'the connection breaks before it': { kind: 'cut', phase: 'before' },
+  'its acknowledgement is lost': { kind: 'cut', phase: 'after' },
+};
 
 let server: TestServer;
 let pool: Pool;
 let faulty: FaultyPool;
-let repos: Repos;
+let stage: Stage;
+
+const TABLES = ['events', 'deliveries', 'listings', 'attempts', 'webhooks', 'queues'];
+/** Without the numbers of sequences, which count on also where they are rolled back. */
+const DUMP = `SELECT ${TABLES.map(
+  (table) => `(SELECT json_agg(r ORDER BY r::text) FROM (
+    SELECT (to_jsonb(t) - 'seq' - 'marked') || jsonb_build_object('marked', (to_jsonb(t) ->> 'marked') IS NOT NULL) AS r
+    FROM surehook.${table} t) rows) AS ${table}`,
+).join(', ')}`;
 
 beforeAll(async () => {
   server = await startServer();
-  pool = server.pool();
+  pool = server.pool({ max: 2 });
   await migrate(pool);
+  await pool.query('CREATE TABLE test_clock (now_ms bigint); INSERT INTO test_clock VALUES (0)');
+  await pool.query('CREATE TABLE orders (id text)');
   faulty = new FaultyPool(pool);
-  repos = postgresRepos(faulty, { notifications: false });
+  const tables = tablesOf('surehook', '(SELECT now_ms FROM test_clock)');
+  const options = { notifications: true, clock: systemClock, onError: () => {} };
+  let now = START_MS;
+  stage = {
+    repos: openRepos(faulty, tables, options),
+    get now() {
+      return now;
+    },
+    advance: async (ms) => {
+      now += ms;
+      await pool.query('UPDATE test_clock SET now_ms = $1', [now]);
+    },
+    dump: async () => (await pool.query(DUMP)).rows[0],
+  };
 }, 30_000);
 afterAll(() => server.dispose());
 
-const now = Date.now();
-const leaseUntil = now + 60_000;
-
-/** Prepares what a method works on, and makes the call; both calls must have ended in what `check` expects. */
-interface Scenario {
-  prepare(): Promise<{ call(): Promise<unknown>; check(): Promise<void> }>;
+/** Sweeps everything out and turns the clock back. */
+async function clear(): Promise<void> {
+  await pool.query(
+    [...TABLES.map((table) => `DELETE FROM surehook.${table}`), 'DELETE FROM orders'].join(';'),
+  );
+  await stage.advance(START_MS - stage.now);
 }
 
-async function claimed(): Promise<{ id: string; token: number }> {
-  const entry = anEntry({ queue: 'own', webhookId: `whk_${Math.random()}` });
-  await repos.events.append([entry], { now });
-  const queues = [{ webhookId: entry.deliveries[0]?.webhookId ?? '', limit: 1 }];
-  const [result] = await repos.events.claimQueues({ now, leaseUntil, queues });
-  const delivery = result?.deliveries[0]?.delivery;
-  if (delivery === undefined) throw new Error('nothing was claimed');
-  return delivery;
+/** Nobody waits in a transaction, and the pool has all its connections. */
+async function expectNothingHeld(): Promise<void> {
+  const inTransaction =
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+  // The server learns of the end of a connection a little later.
+  await expect.poll(async () => (await pool.query(inTransaction)).rows).toEqual([]);
+  expect(pool.idleCount).toBe(pool.totalCount);
 }
 
-const SCENARIOS: Record<string, Scenario> = {
-  append: {
-    async prepare() {
-      const event = anEvent();
-      const deliveries = [aDelivery(event), aDelivery(event)];
-      return {
-        call: () => repos.events.append([{ event, deliveries }], { now }),
-        check: async () => {
-          expect(await repos.events.getEvents([event.id])).toHaveLength(1);
-          expect(await repos.events.getDeliveries(deliveries.map(({ id }) => id))).toHaveLength(2);
-        },
-      };
-    },
-  },
-  'append of what is stored': {
-    async prepare() {
-      const [stored, fresh] = [anEntry(), anEntry()];
-      await repos.events.append([stored], { now });
-      return {
-        call: () => repos.events.append([stored, fresh], { now }),
-        check: async () => {
-          const results = await repos.events.append([stored, fresh], { now });
-          expect(results.map(({ duplicate }) => duplicate)).toEqual([true, true]);
-        },
-      };
-    },
-  },
-  settle: {
-    async prepare() {
-      const { id, token } = await claimed();
-      const settlement = {
-        deliveryId: id,
-        token,
-        attempt: anAttempt(),
-        next: { status: 'delivered' },
-      } as const;
-      return {
-        call: () => repos.events.settle([settlement], { now }),
-        check: async () => {
-          expect((await repos.events.getDeliveries([id]))[0]).toMatchObject({
-            status: 'delivered',
-            attempts: 1,
-            tries: 1,
-          });
-          expect(await repos.events.attempts(id)).toHaveLength(1);
-        },
-      };
-    },
-  },
-  'settle of a late worker': {
-    async prepare() {
-      const { id, token } = await claimed();
-      const next = { status: 'waiting', dueAt: LONG_AGO_MS, queue: 'own' } as const;
-      const late = { deliveryId: id, token: token + 1, attempt: anAttempt(), next };
-      return {
-        call: () => repos.events.settle([late], { now }),
-        check: async () => {
-          expect((await repos.events.getDeliveries([id]))[0]).toMatchObject({
-            status: 'delivering',
-            attempts: 1,
-          });
-          expect(await repos.events.attempts(id)).toMatchObject([{ late: true }]);
-        },
-      };
-    },
-  },
-  prune: {
-    async prepare() {
-      const event = anEvent();
-      const delivery = aDelivery(event, { status: 'exhausted', reason: 'cancelled', completedAt: 1_000 });
-      await repos.events.append([{ event, deliveries: [delivery] }], { now });
-      return {
-        call: () => repos.events.prune({ exhaustedBefore: 2_000, attemptsBefore: 2_000, limit: 10 }),
-        check: async () => {
-          expect(await repos.events.getDeliveries([delivery.id])).toEqual([]);
-          expect(await repos.events.getEvents([event.id])).toEqual([]);
-        },
-      };
-    },
-  },
-  'mark and promote a replay': {
-    async prepare() {
-      const entry = anEntry({ status: 'exhausted', reason: 'cancelled', completedAt: now });
-      await repos.events.append([entry], { now });
-      const ids = entry.deliveries.map(({ id }) => id);
-      return {
-        call: async () => {
-          await repos.events.markReplay(ids, { now });
-          await repos.events.promoteReplays({ now, limit: 10 });
-        },
-        check: async () =>
-          expect((await repos.events.getDeliveries(ids))[0]).toMatchObject({ status: 'pending' }),
-      };
-    },
-  },
-  'a webhook’s insert, status and update': {
-    async prepare() {
-      const webhook = aWebhook();
-      const { webhooks } = repos;
-      if (!('insert' in webhooks)) throw new Error('no WebhookStore');
-      const change = { webhookId: webhook.id, from: webhook.status, to: { state: 'disabled' } } as const;
-      return {
-        call: async () => {
-          await webhooks.insert(webhook);
-          await webhooks.setStatus([change]);
-          await webhooks.update({ ...webhook, name: 'new', revision: 2 }, 1);
-        },
-        check: async () =>
-          expect(await webhooks.getMany([webhook.id])).toMatchObject([
-            { name: 'new', revision: 2, status: { state: 'disabled' } },
-          ]),
-      };
-    },
-  },
-  'a queue’s open, save and reset': {
-    async prepare() {
-      const webhookId = `whk_${Math.random()}`;
-      return {
-        call: async () => {
-          await repos.state.open([{ webhookId, failures: 1, nextAt: 5 }], { now });
-          const [queue] = await repos.state.get([webhookId]);
-          const change = { webhookId, token: queue?.token ?? 0, failures: 2, notBefore: 7, nextAt: 9 };
-          await repos.state.save([change], { now });
-        },
-        check: async () =>
-          expect(await repos.state.get([webhookId])).toMatchObject([
-            { failures: 2, notBefore: 7, nextAt: 9 },
-          ]),
-      };
-    },
-  },
-};
+/** Disturbs the call at one statement after another; resolves with what was stored each time. */
+async function disturb(name: string, fault: Fault): Promise<readonly string[]> {
+  const one = faultCases[name] as FaultCase;
+  await clear();
+  const expected = await undisturbed(stage, one);
+  const found: string[] = [];
+  for (let at = 1; ; at += 1) {
+    await clear();
+    await one.before?.(stage);
+    faulty.arm(at, fault);
+    const outcome = await outcomeOf(name, () => one.call(stage));
+    const wasHit = faulty.disarm();
+    await expectNothingHeld();
+    const cause = { code: codeOf(fault) };
+    const whole = await expectWhole({
+      stage,
+      one,
+      expected,
+      outcome,
+      cause,
+      mayBePartial: one.byItem ?? false,
+    });
+    if (!wasHit) return found;
+    found.push('error' in outcome ? whole : 'worked');
+  }
+}
 
-describe.each(Object.keys(SCENARIOS))('%s', (name) => {
-  it.each(FAULTS.flatMap((code) => [[code, 'before'] as const, [code, 'after'] as const]))(
-    'is whole after %s %s each statement in turn, and can be called again',
-    async (code, phase) => {
+describe.each(Object.keys(faultCases))('%s', (name) => {
+  it.each(PASSING)('runs again after $code at any of its statements', async (fault) => {
+    const found = await disturb(name, fault);
+    expect(new Set(found)).toEqual(new Set(['worked']));
+  });
+
+  it.each(Object.keys(LASTING))('is whole after a failure at any of its statements: %s', async (what) => {
+    const fault = LASTING[what] as Fault;
+    const found = await disturb(name, fault);
+    expect(found.length).toBeGreaterThan(0);
+    expect(found).not.toContain('worked');
+    if (faultCases[name]?.byItem) return;
+    expect(found).not.toContain('a part');
+    if (fault.kind === 'refused' || fault.phase === 'before') expect(found[0]).toBe('nothing');
+  });
+});
+
+describe('an append in a transaction of the host’s', () => {
+  const refusals = [...PASSING, LASTING['too many connections'] as Fault];
+
+  /** Makes the append at a fault; resolves with whether the statement came, and whether the transaction can go on. */
+  async function appendAt(at: number, fault: Fault): Promise<{ wasHit: boolean; isAlive: boolean }> {
+    await clear();
+    const tx = await faulty.connect();
+    await tx.query('BEGIN');
+    await tx.query("INSERT INTO orders VALUES ('o1')");
+    faulty.arm(at, fault);
+    const call = () => stage.repos.events.append(appendedEntries, { now: stage.now, tx });
+    const outcome = await outcomeOf('events.append', call);
+    const wasHit = faulty.disarm();
+    if (wasHit) expect(outcome).toMatchObject({ error: { code: 'storage', cause: { code: codeOf(fault) } } });
+    const isAlive = await tx.query('SELECT 1').then(
+      () => true,
+      () => false,
+    );
+    if (wasHit && isAlive) await call();
+    await tx.query('COMMIT').catch(() => {});
+    tx.release(tx.isCut);
+    return { wasHit, isAlive };
+  }
+
+  async function stored(): Promise<{ orders: number | null; deliveries: number }> {
+    const orders = await pool.query('SELECT id FROM orders');
+    const deliveries = await stage.repos.events.listDeliveries({ limit: 9 });
+    return { orders: orders.rowCount, deliveries: deliveries.length };
+  }
+
+  it.each(refusals)('is undone by itself after $code, and the transaction goes on', async (fault) => {
+    for (let at = 1; ; at += 1) {
+      const { wasHit, isAlive } = await appendAt(at, fault);
+      // What fails before the first savepoint is there takes the transaction with it.
+      expect(isAlive).toBe(at > 1);
+      expect(await stored()).toEqual(isAlive ? { orders: 1, deliveries: 4 } : { orders: 0, deliveries: 0 });
+      await expectNothingHeld();
+      if (!wasHit) return expect(at).toBeGreaterThan(3);
+    }
+  });
+
+  it.each(['before', 'after'] as const)(
+    'goes with the connection that breaks %s a statement',
+    async (phase) => {
       for (let at = 1; ; at += 1) {
-        faulty.fault = undefined;
-        const { call, check } = await (SCENARIOS[name] as Scenario).prepare();
-        faulty.statements = 0;
-        faulty.fault = { at, code, phase };
-        const outcome = await call().then(
-          () => 'resolved',
-          () => 'rejected',
-        );
-        const wasHit = faulty.statements >= at;
-        faulty.fault = undefined;
-        if (outcome === 'rejected') await call();
-        await check();
-        if (!wasHit) return expect(at).toBeGreaterThan(1);
+        const { wasHit } = await appendAt(at, { kind: 'cut', phase });
+        await expectNothingHeld();
+        if (!wasHit) return expect(at).toBeGreaterThan(3);
+        expect(await stored()).toEqual({ orders: 0, deliveries: 0 });
       }
     },
   );
 });
 
-it('gives up a conflict between transactions only after several runs', async () => {
-  const entry = anEntry();
-  faulty.statements = 0;
-  faulty.fault = { at: 1, code: '40001', phase: 'before' };
-  await repos.events.append([entry], { now });
-  faulty.fault = undefined;
-  expect(faulty.statements).toBe(2);
+it('gives up on a conflict that does not pass', async () => {
+  await clear();
+  const lasting = new FaultyPool(pool);
+  lasting.next = () => ({ kind: 'refused', code: '40001' });
+  const options = { notifications: false, clock: systemClock, onError: () => {} };
+  const { events } = openRepos(lasting, tablesOf('surehook'), options);
+  await expect(events.append(appendedEntries, { now: stage.now })).rejects.toMatchObject({ code: '40001' });
+  expect(lasting.released.good).toBe(5);
 });

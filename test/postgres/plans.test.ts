@@ -1,20 +1,21 @@
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { migrate, type PostgresRepos, postgresRepos } from '../../src/postgres/index.ts';
-import { anAttempt, aWebhook, times } from '../../src/testing/contract/records.ts';
+import { migrate, type PostgresPool, type PostgresRepos, postgresRepos } from '../../src/postgres/index.ts';
+import { anAttempt, anEntry, aWebhook, times } from '../../src/testing/contract/records.ts';
 import { startServer, type TestServer } from './server.ts';
 
 let server: TestServer;
 let pool: Pool;
 let repos: PostgresRepos;
-/** What the repos last asked of the server. */
-let last: { text: string; values: unknown[] };
+/** What the repos asked of the server in the last call. */
+let statements: { text: string; values: unknown[] }[] = [];
 
 const now = Date.now();
 const lease = { now, leaseUntil: now + 60_000 };
 
-/** 60 000 deliveries: a third waits, a third waits in own queues, the rest was delivered. */
-const FILL = `
+/** Into a schema, 60 000 deliveries: a third waits, a third waits in own queues, the rest was delivered. */
+const fill = (schema: string): string =>
+  `
 INSERT INTO surehook.deliveries (id, event_id, webhook_id, tenant_id, event_type, created_at, due_at, wake_at, completed_at,
   token, attempts, tries, lost, status, queue)
 SELECT 'dlv_' || n, 'evt_' || n, 'whk_' || n % 500, 'tenant_' || n % 50, 'a.b', n, n, CASE WHEN n % 3 < 2 THEN n END,
@@ -28,59 +29,77 @@ INSERT INTO surehook.queues (webhook_id, failures, not_before, next_at, wakes, t
 SELECT 'whk_' || n, n % 2, 0, n, 1, 1 FROM generate_series(1, 20000) n;
 INSERT INTO surehook.webhooks
 SELECT 'whk_' || n, 'tenant_' || n % 5000, n, 1, '{"state":"enabled"}', '{"events":[]}', ARRAY['a.b tenant_' || n % 5000]
-FROM generate_series(1, 20000) n`;
+FROM generate_series(1, 20000) n`.replaceAll('surehook.', `${schema}.`);
 
 beforeAll(async () => {
   server = await startServer();
   pool = server.pool();
-  await migrate(pool);
-  await pool.query(FILL);
-  const spy = {
-    connect: () => pool.connect(),
-    query: (text: string, values: unknown[] = []) => {
-      last = { text, values };
-      return pool.query(text, values);
-    },
-  };
-  repos = postgresRepos(spy, { notifications: false });
+  // Statistics come when the test says so.
+  await pool.query('ALTER SYSTEM SET autovacuum = off');
+  await pool.query('SELECT pg_reload_conf()');
 }, 60_000);
 afterAll(() => server.dispose());
 
-/** The indexes and whole tables that the last statement reads; it is not run again. */
-async function reads(): Promise<{ indexes: string[]; tables: string[] }> {
-  const { rows } = await pool.query(`EXPLAIN ${last.text}`, last.values);
-  const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
-  const names = (pattern: RegExp): string[] =>
-    [...new Set(Array.from(plan.matchAll(pattern), (found) => found[1] ?? ''))].sort();
-  const whole = /Seq Scan on (\w+)/g;
+function spyOn(on: Pick<Pool, 'query'>): Pick<PostgresPool, 'query'> {
   return {
-    indexes: names(/(?:Index Scan|Index Only Scan|Index Scan Backward) (?:Backward )?(?:using|on) (\w+)/g),
-    tables: names(whole),
+    query: (text, values = []) => {
+      if (!/^(BEGIN|COMMIT)/.test(text)) statements.push({ text, values });
+      return on.query(text, values);
+    },
   };
 }
 
-describe.each(['without statistics', 'with statistics'])('%s', (state) => {
-  beforeAll(async () => {
-    if (state === 'with statistics') await pool.query('ANALYZE');
-  });
+async function open(schema: string, analyze: 'never' | 'empty' | 'full'): Promise<void> {
+  await migrate(pool, { schema });
+  if (analyze === 'empty') await pool.query('VACUUM ANALYZE');
+  await pool.query(fill(schema));
+  if (analyze === 'full') await pool.query('VACUUM ANALYZE');
+  const connect = async (): Promise<unknown> => {
+    const client = await pool.connect();
+    return { ...spyOn(client), release: () => client.release() };
+  };
+  repos = postgresRepos({ ...spyOn(pool), connect }, { schema, notifications: false });
+}
+
+/** The indexes and whole tables that the last call's statements read; they are not run again. */
+async function reads(): Promise<{ indexes: string[]; tables: string[] }> {
+  const plans: string[] = [];
+  for (const { text, values } of statements) {
+    const { rows } = await pool.query(`EXPLAIN ${text}`, values);
+    plans.push(...rows.map((row) => row['QUERY PLAN']));
+  }
+  const names = (pattern: RegExp): string[] =>
+    [...new Set(Array.from(plans.join('\n').matchAll(pattern), (found) => found[1] ?? ''))].sort();
+  return {
+    indexes: names(/(?:Index Scan|Index Only Scan|Index Scan Backward) (?:Backward )?(?:using|on) (\w+)/g),
+    tables: names(/Seq Scan on (\w+)/g),
+  };
+}
+
+describe.each([
+  ['without statistics', 'fresh', 'never'],
+  ['with the statistics of empty tables', 'stale', 'empty'],
+  ['with statistics', 'known', 'full'],
+] as const)('%s', (_, schema, analyze) => {
+  beforeAll(() => open(schema, analyze), 60_000);
 
   const cases: Record<string, { call(): Promise<unknown>; indexes: string[] }> = {
     claimExpress: {
-      call: () => repos.events.claimExpress({ ...lease, limit: 100 }),
+      call: () => repos.events.claimExpress({ ...lease, limit: 500 }),
       indexes: ['deliveries_express', 'deliveries_pkey', 'events_pkey'],
     },
     claimQueues: {
       call: () =>
         repos.events.claimQueues({
           ...lease,
-          queues: times(5, (n) => ({ webhookId: `whk_${n}`, limit: 10 })),
+          queues: times(50, (n) => ({ webhookId: `whk_${n}`, limit: 10 })),
         }),
       indexes: ['deliveries_own', 'deliveries_pkey', 'events_pkey'],
     },
     settle: {
       call: () =>
         repos.events.settle(
-          times(100, (n) => ({
+          times(500, (n) => ({
             deliveryId: `dlv_${n * 3 + 3}`,
             token: 1,
             attempt: anAttempt(),
@@ -116,6 +135,34 @@ describe.each(['without statistics', 'with statistics'])('%s', (state) => {
       call: () => repos.events.listDeliveries({ status: 'exhausted', limit: 50 }),
       indexes: ['deliveries_dead'],
     },
+    'append of what is stored': {
+      call: async () => {
+        const { event, deliveries } = anEntry();
+        const again = { event: { ...event, id: 'evt_1', fingerprint: '' }, deliveries };
+        await repos.events.append([again, anEntry()], { now });
+      },
+      indexes: ['deliveries_pkey', 'events_key', 'events_pkey'],
+    },
+    prune: {
+      call: () =>
+        repos.events.prune({ deliveredBefore: 900, exhaustedBefore: 900, attemptsBefore: 1800, limit: 500 }),
+      indexes: [
+        'attempts_pkey',
+        'deliveries_ended',
+        'deliveries_pkey',
+        'events_pkey',
+        'events_unheard',
+        expect.stringMatching(/^listings_/),
+      ],
+    },
+    'save of queues': {
+      call: () =>
+        repos.state.save(
+          times(500, (n) => ({ webhookId: `whk_${n}`, token: 1, failures: 1, notBefore: 1, nextAt: 1 })),
+          { now },
+        ),
+      indexes: ['queues_pkey'],
+    },
     acquire: {
       call: () => repos.state.acquire({ ...lease, healthy: 10, failing: 10 }),
       indexes: ['queues_failing', 'queues_healthy', 'queues_leased', 'queues_pkey'],
@@ -132,6 +179,7 @@ describe.each(['without statistics', 'with statistics'])('%s', (state) => {
 
   it.each(Object.keys(cases))('%s reads by its index, and no whole table', async (name) => {
     const { call, indexes } = cases[name] as (typeof cases)[string];
+    statements = [];
     await call();
     expect(await reads()).toEqual({ indexes, tables: [] });
   });

@@ -137,20 +137,22 @@ class Server implements TestServer {
   }
 }
 
-interface User {
+/** Whom a process runs as, for `spawn`; empty where that is whoever runs the tests. */
+export interface User {
   readonly uid?: number;
   readonly gid?: number;
 }
 
-/** PostgreSQL refuses to run as root: then it runs as `postgres` or `nobody`, whoever there is. */
-async function unprivileged(): Promise<User> {
+/** PostgreSQL and PgBouncer refuse to run as root: then they run as `postgres` or `nobody`, whoever there is. */
+export async function unprivileged(): Promise<User> {
   if (process.getuid?.() !== 0) return {};
   const lines = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
   const found = lines.find(([name]) => name === 'postgres') ?? lines.find(([name]) => name === 'nobody');
   return { uid: Number(found?.[2]), gid: Number(found?.[3]) };
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens at. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

@@ -27,7 +27,10 @@ async function emptySchema(pool: Pool): Promise<string> {
 }
 
 /** Repos whose server has a clock that stands still until a law turns it. */
-export async function withTurnedClock(pool: Pool): Promise<ContractSubject> {
+export async function withTurnedClock(
+  pool: Pool,
+  { notifications = true }: { readonly notifications?: boolean } = {},
+): Promise<ContractSubject> {
   const schema = await emptySchema(pool);
   let now = Date.UTC(2030, 0, 1);
   const set = async (): Promise<void> => {
@@ -35,7 +38,7 @@ export async function withTurnedClock(pool: Pool): Promise<ContractSubject> {
   };
   await set();
   const tables = tablesOf(schema, `(SELECT now_ms FROM ${schema}.test_clock)`);
-  const repos = openRepos(pool, tables, { notifications: true, clock: systemClock, onError: () => {} });
+  const repos = openRepos(pool, tables, { notifications, clock: systemClock, onError: () => {} });
   const advance = async (ms: number): Promise<void> => {
     now += ms;
     await set();

@@ -16,7 +16,8 @@ beforeAll(async () => {
   const prepare = vi.spyOn(db, 'prepare');
   const entry = anEntry({ id: 'dlv_1' });
   const own = anEntry({ queue: 'own', webhookId: 'whk_own' });
-  await events.append([entry, own, entry], { now: NOW });
+  const inLine = { queue: 'own', webhookId: 'whk_own', orderingKey: 'a key' } as const;
+  await events.append([entry, own, entry, anEntry(inLine), anEntry(inLine)], { now: NOW });
   const event = anEvent({ idempotencyKey: 'k' });
   await events.append(
     [

@@ -5,6 +5,7 @@ import { type Law, lawsOf } from './law.ts';
 import { anEntry, LONG_AGO_MS, times } from './records.ts';
 
 const DELIVERED: SettledState = { status: 'delivered' };
+const TO_OWN: SettledState = { status: 'waiting', dueAt: LONG_AGO_MS, queue: 'own' };
 const GIVEN_UP = { status: 'exhausted', reason: 'attempts-used-up' } as const;
 
 /** Deliveries of one webhook with one ordering key take turns, in the order of their append. */
@@ -113,12 +114,12 @@ export const orderingLaws: readonly Law[] = lawsOf('ordering', {
     same(await context.claimOwn('whk_any'), []);
   },
 
-  'gives a replayed one its place back, and its own queue': async (context) => {
+  'gives a replayed one its place back': async (context) => {
     const [first, second] = await ordered(context, ['a', 'a']);
     await context.settle(only(await context.claimOwn('whk_any')), GIVEN_UP);
     await mark(context, first);
     same(await context.claimOwnResult('whk_any'), { deliveries: [] });
-    same(only(await promote(context)).queue, 'own');
+    await promote(context);
     same(await drain(context), named([first, second]));
   },
 
@@ -129,8 +130,7 @@ export const orderingLaws: readonly Law[] = lawsOf('ordering', {
     await mark(context, first);
     await promote(context);
     same(await context.claimOwn('whk_any'), []);
-    const back = { status: 'waiting', dueAt: LONG_AGO_MS, queue: 'own' } as const;
-    await context.settle(underWay, back);
+    await context.settle(underWay, TO_OWN);
     same(await drain(context), named([first, second]));
   },
 
@@ -192,6 +192,17 @@ export const orderingLaws: readonly Law[] = lawsOf('ordering', {
     same(ids(claimed).slice(1), ids(short));
   },
 
+  'holds back those behind one in the express queue, which waits for nobody': async (context) => {
+    const express = await context.publish(2, { webhookId: 'whk_any', orderingKey: 'a' });
+    const behind = await ordered(context, ['a']);
+    same(await context.claimOwnResult('whk_any'), { deliveries: [] });
+    const claimed = await context.claim();
+    same(ids(claimed), ids(express));
+    same(await context.claimOwnResult('whk_any'), { deliveries: [] });
+    for (const one of claimed.toReversed()) await context.settle(one, TO_OWN);
+    same(await drain(context), [...ids(express), ...ids(behind)]);
+  },
+
   'keeps the order of every key, however many work': async (context) => {
     const keys = times(48, (index) => `key ${index % 4}`);
     const published = await ordered(context, keys);
@@ -225,8 +236,10 @@ async function mark(context: LawContext, delivery: DeliveryRecord | undefined): 
   return only(await context.repos.events.markReplay([delivery?.id ?? ''], { now }));
 }
 
-async function promote(context: LawContext): Promise<readonly DeliveryRecord[]> {
-  return context.repos.events.promoteReplays({ now: await context.now(), limit: 10 });
+/** Lets replays wait for their turn in their own queue. */
+async function promote(context: LawContext): Promise<void> {
+  await context.repos.events.promoteReplays({ now: await context.now(), limit: 10 });
+  for (const one of await context.claim()) await context.settle(one, TO_OWN);
 }
 
 /** Claims and delivers until nothing is left; returns the ids in the order of the claims. */

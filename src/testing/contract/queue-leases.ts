@@ -168,6 +168,25 @@ export const queueLeasesLaws: readonly Law[] = lawsOf('queue-leases', {
     same(await record(context), next);
   },
 
+  'gives a new record a token above those of the one that was closed at the same instant': async (
+    context,
+  ) => {
+    await open(context, { whk_a: LONG_AGO_MS, whk_b: LONG_AGO_MS });
+    // Where time passes by itself, the instant could otherwise overtake the token.
+    const raised = times(50, () => ({ webhookId: 'whk_a', nextAt: LONG_AGO_MS }));
+    await context.repos.state.reset(raised, { now: await context.now() });
+    const { queues } = await acquire(context);
+    for (const { webhookId, token } of queues) await save(context, closing(webhookId, token));
+    await open(context, { whk_a: LONG_AGO_MS });
+    await context.repos.state.reset([{ webhookId: 'whk_b', nextAt: 1 }], { now: await context.now() });
+    for (const { webhookId, token } of queues) {
+      const next = await record(context, webhookId);
+      assert.ok(next.token > token, `the token ${next.token} is not above ${token}`);
+      same(await save(context, closing(webhookId, token)), { result: 'lost' });
+      same(await record(context, webhookId), next);
+    }
+  },
+
   'refuses the holder of a former token': async (context) => {
     const stale = await acquired(context, context.leaseMs);
     await context.outliveLease();
