@@ -19,6 +19,7 @@ import type {
   ExhaustedReason,
   SettledState,
 } from './domain/delivery.ts';
+import type { BatchLimits } from './domain/batch.ts';
 import type { EventRecord } from './domain/event.ts';
 import type { WebhookRecord, WebhookStatus } from './domain/webhook.ts';
 
@@ -226,7 +227,29 @@ export interface ExpressClaim extends LeaseTimes {
 
 /** A claim of several webhooks' queues. */
 export interface QueuesClaim extends LeaseTimes {
-  readonly queues: readonly { readonly webhookId: string; readonly limit: number }[];
+  readonly queues: readonly QueueClaim[];
+}
+
+/** A claim of one webhook's queue. */
+export interface QueueClaim {
+  readonly webhookId: string;
+  readonly limit: number;
+  /** One batch instead of single deliveries; `limit` then is 1, or 0 for a look. */
+  readonly batch?: BatchClaim;
+}
+
+/**
+ * A claim of one batch: its deliveries in the order in which they would be claimed, all under a lease, all with the same `batch`.
+ *
+ * - Where the first that can be claimed has a `batch` all of whose `size` members can be, it is that batch.
+ * - Otherwise a batch is formed of the first, and of those behind it that are due, until one of them is of another kind (`batchKind`) or has other `tries`,
+ *   or `maxEvents` or, by `bytesInBatch`, `maxBytes` would be exceeded; the first fits always. Members of batches that are not whole count as
+ *   being in none. It gets the id given here and no refusals.
+ * - A batch to which more could come by waiting is formed at the first one's `dueAt` + `maxWaitMs`, and not before: until then
+ *   nothing is handed out, and `nextDueAt` tells that instant.
+ */
+export interface BatchClaim extends BatchLimits {
+  readonly id: string;
 }
 
 /** What a claim got. */
@@ -255,6 +278,11 @@ export interface Settlement {
   readonly deliveryId: string;
   /** The token of the claim that ends. */
   readonly token: number;
+  /**
+   * The others of the batch that the delivery was claimed in. They end with it: where every token is present all are ended, else none is, and each
+   * gets the attempt as a late one.
+   */
+  readonly others?: readonly { readonly deliveryId: string; readonly token: number }[];
   /** The request that was made; absent when none was. `tries` rises by one where it is `counted`. */
   readonly attempt?: AttemptData;
   readonly next: SettledState;

@@ -1,3 +1,5 @@
+import type { BatchMembership } from './batch.ts';
+
 /**
  * One event for one webhook: the unit that has a status.
  *
@@ -72,6 +74,8 @@ export interface DeliveryRecord {
    * order does not matter. In the express queue one with a key waits only to be put into its webhook's own.
    */
   readonly orderingKey?: string;
+  /** The batch that it was last in: kept when it ends, gone when it is replayed or given back without it. */
+  readonly batch?: BatchMembership;
   /** Set on an `exhausted` delivery that those behind it in its ordering key wait for: until it is replayed, cancelled or pruned. */
   readonly blocks?: true;
   /** Not to be attempted before this instant, epoch ms. While `delivering` it is what it was at the claim. */
@@ -146,4 +150,10 @@ export interface AttemptRecord extends AttemptData {
 export type SettledState =
   | { readonly status: 'delivered' }
   | { readonly status: 'exhausted'; readonly reason: ExhaustedReason; readonly blocks?: true }
-  | { readonly status: 'waiting'; readonly dueAt: number; readonly queue: Queue };
+  | {
+      readonly status: 'waiting';
+      readonly dueAt: number;
+      readonly queue: Queue;
+      /** The batch that it waits in; absent: it waits by itself. */
+      readonly batch?: BatchMembership;
+    };

@@ -2,8 +2,8 @@ import { InvalidEventError, quote } from '../errors.ts';
 import type { Random } from '../random.ts';
 import { invalidInput, type Refusing, stringIn } from './check.ts';
 
-/** What an id names: an event, a delivery or a webhook. */
-export type IdPrefix = 'evt' | 'dlv' | 'whk';
+/** What an id names: an event, a delivery, a webhook or a batch. */
+export type IdPrefix = 'evt' | 'dlv' | 'whk' | 'bat';
 
 /** Crockford's base 32, in lower case: no i, l, o, u. In ASCII order, so that the text sorts like the number. */
 const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz';

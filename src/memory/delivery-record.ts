@@ -1,8 +1,12 @@
+import type { BatchMembership } from '../domain/batch.ts';
 import type { DeliveryRecord, ExhaustedReason } from '../domain/delivery.ts';
 import type { Settlement } from '../repos.ts';
 
 /** The fields that only some statuses have. */
 type StatusField = 'reason' | 'blocks' | 'leaseUntil' | 'completedAt';
+
+/** The fields that only some records have, whatever their status. */
+type RareField = 'orderingKey' | 'batch';
 
 type Draft = { -readonly [Field in keyof DeliveryRecord]: DeliveryRecord[Field] };
 
@@ -22,13 +26,18 @@ function carried(record: DeliveryRecord): Draft {
     tries: record.tries,
     lost: record.lost,
     createdAt: record.createdAt,
-  } satisfies Record<Exclude<keyof DeliveryRecord, StatusField | 'orderingKey'>, unknown>;
+  } satisfies Record<Exclude<keyof DeliveryRecord, StatusField | RareField>, unknown>;
   if (record.orderingKey !== undefined) draft.orderingKey = record.orderingKey;
+  if (record.batch !== undefined) draft.batch = record.batch;
   return draft;
 }
 
 /** The record under a new lease. A record that was leased already has lost that claim, which counts as an attempt. */
-export function claimedRecord(record: DeliveryRecord, leaseUntil: number): DeliveryRecord {
+export function claimedRecord(
+  record: DeliveryRecord,
+  leaseUntil: number,
+  batch: BatchMembership | undefined,
+): DeliveryRecord {
   const next = carried(record);
   if (record.status === 'delivering') {
     next.attempts += 1;
@@ -37,6 +46,7 @@ export function claimedRecord(record: DeliveryRecord, leaseUntil: number): Deliv
   next.status = 'delivering';
   next.token += 1;
   next.leaseUntil = leaseUntil;
+  setBatch(next, batch);
   return next;
 }
 
@@ -60,6 +70,7 @@ export function settledRecord(
       next.status = next.tries > 0 ? 'failed' : 'pending';
       next.dueAt = end.dueAt;
       next.queue = end.queue;
+      setBatch(next, end.batch);
       return next;
   }
 }
@@ -89,6 +100,7 @@ export function replayingRecord(record: DeliveryRecord): DeliveryRecord {
   next.status = 'replaying';
   next.tries = 0;
   next.lost = 0;
+  setBatch(next, undefined);
   return next;
 }
 
@@ -99,6 +111,11 @@ export function promotedRecord(record: DeliveryRecord, now: number): DeliveryRec
   next.queue = 'express';
   next.dueAt = now;
   return next;
+}
+
+function setBatch(draft: Draft, batch: BatchMembership | undefined): void {
+  if (batch === undefined) delete draft.batch;
+  else draft.batch = batch;
 }
 
 /** The record with one more attempt and nothing else changed. */

@@ -1,3 +1,4 @@
+import type { BatchMembership } from '../domain/batch.ts';
 import type { AttemptData, AttemptRecord, DeliveryRecord } from '../domain/delivery.ts';
 import type { EventRecord } from '../domain/event.ts';
 import type { ClaimedDelivery, Settlement } from '../repos.ts';
@@ -40,9 +41,9 @@ export class DeliveryRow {
   }
 
   /** Puts the row under a lease, recording the claim that it replaces where one was lost. */
-  claim(now: number, leaseUntil: number): ClaimedDelivery {
+  claim(now: number, leaseUntil: number, batch?: BatchMembership): ClaimedDelivery {
     if (this.record.status === 'delivering') this.#addAttempt(lostAttempt(this.record, this.#claimedAt));
-    this.record = claimedRecord(this.record, leaseUntil);
+    this.record = claimedRecord(this.record, leaseUntil, batch);
     this.#claimedAt = now;
     return { delivery: this.record, event: this.event };
   }

@@ -78,8 +78,10 @@ export class MemoryEventRepo implements EventRepo {
   async claimQueues(request: QueuesClaim): Promise<readonly ClaimResult[]> {
     const now = this.#time.now(request.now);
     const leaseUntil = this.#time.leaseEnd(request);
-    return request.queues.map(({ webhookId, limit }) =>
-      this.#queues.claimOwn(webhookId, { now, leaseUntil, limit }),
+    return request.queues.map(({ webhookId, limit, batch }) =>
+      batch === undefined
+        ? this.#queues.claimOwn(webhookId, { now, leaseUntil, limit })
+        : this.#queues.claimBatch(webhookId, { now, leaseUntil, limit, batch }),
     );
   }
 
@@ -230,17 +232,35 @@ export class MemoryEventRepo implements EventRepo {
   }
 
   #settle(settlement: Settlement, now: number): SettleResult {
+    const { others = [] } = settlement;
+    if (others.length === 0) return this.#settleOne(settlement, now);
+    const each = [settlement, ...others].map((one) => ({ ...settlement, ...one }));
+    const results = each.every((one) => this.#isHeld(one))
+      ? each.map((one) => this.#settleOne(one, now))
+      : each.map((one) => this.#settleLate(one));
+    return results[0] ?? 'unknown';
+  }
+
+  #settleOne(settlement: Settlement, now: number): SettleResult {
+    const row = this.#rows.get(settlement.deliveryId);
+    if (row === undefined || !this.#isHeld(settlement)) return this.#settleLate(settlement);
+    this.#queues.leave(row);
+    row.settle(settlement, now);
+    this.#queueOrNote(row);
+    return 'applied';
+  }
+
+  #settleLate(settlement: Settlement): SettleResult {
     const row = this.#rows.get(settlement.deliveryId);
     if (row === undefined) return 'unknown';
-    if (row.record.status === 'delivering' && row.record.token === settlement.token) {
-      this.#queues.leave(row);
-      row.settle(settlement, now);
-      this.#queueOrNote(row);
-      return 'applied';
-    }
     if (row.wasSettledBy(settlement.token)) return 'repeated';
     row.recordLate(settlement);
     return 'late';
+  }
+
+  #isHeld({ deliveryId, token }: Settlement): boolean {
+    const record = this.#rows.get(deliveryId)?.record;
+    return record?.status === 'delivering' && record.token === token;
   }
 
   #announce(placed: readonly Placed[]): void {

@@ -1,0 +1,97 @@
+import type { EventRecord } from './event.ts';
+
+/** The batch that a delivery is in: one request for several events. */
+export interface BatchMembership {
+  /** `bat_…`: the `webhook-id` of every attempt of the batch. */
+  readonly id: string;
+  /** How many deliveries are in it. One that is not whole any more is dissolved: its id always stands for the same bytes. */
+  readonly size: number;
+  /** 4xx answers that its events got since they were last in a batch that went well, or the first. */
+  readonly refusals: number;
+}
+
+/** How a batched webhook's events are put together. */
+export interface BatchLimits {
+  /** Events in one request at most: 1 to 1 000. @default 100 */
+  readonly maxEvents: number;
+  /** Of the body of one request, in bytes; a single event may be larger. @default 262 144 */
+  readonly maxBytes: number;
+  /** How long the first event waits for others, ms. @default 0 */
+  readonly maxWaitMs: number;
+}
+
+/** What a webhook with `mode: 'batched'` gets where it says nothing else. */
+export const defaultBatchLimits: BatchLimits = { maxEvents: 100, maxBytes: 262_144, maxWaitMs: 0 };
+
+/** `{"id":"` … `",` around the id of an event, and the comma behind it. */
+const ELEMENT_BYTES = 10;
+
+/** What an event takes up in the body of a batch, in bytes. */
+export function bytesInBatch({ id, body }: Pick<EventRecord, 'id' | 'body'>): number {
+  return body.byteLength + id.length + ELEMENT_BYTES;
+}
+
+/** Events go into one batch where this is equal: content type and headers, which a request has once. */
+export function batchKind({ contentType, headers }: Pick<EventRecord, 'contentType' | 'headers'>): string {
+  const sorted = Object.entries(headers ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([contentType.toLowerCase().replaceAll(/\s/g, ''), sorted]);
+}
+
+const encoder = new TextEncoder();
+const JSON_TYPE = /^application\/(?:[^;]*\+)?json(?:\s*;|$)/i;
+
+/**
+ * The event that a batch is sent as: its id is the batch's, its body the JSON array of `{id, type, timestamp, data}` in order. Events whose
+ * content type is not JSON are put one behind the other. The same members make the same bytes.
+ */
+export function batchEvent(id: string, members: readonly EventRecord[]): EventRecord {
+  const [first] = members;
+  if (first === undefined) throw new RangeError('A batch has at least one event');
+  const body = JSON_TYPE.test(first.contentType) ? arrayOf(members) : joined(members.map((event) => event.body));
+  return { ...first, id, body };
+}
+
+function arrayOf(members: readonly EventRecord[]): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (const [index, event] of members.entries()) {
+    parts.push(encoder.encode(index === 0 ? '[' : ','), ...elementOf(event));
+  }
+  parts.push(encoder.encode(']'));
+  return joined(parts);
+}
+
+/** An envelope gets the id in front; any other JSON becomes the `data` of one. */
+function elementOf({ id, type, timestamp, body }: EventRecord): readonly Uint8Array[] {
+  const head = encoder.encode(`{"type":"${type}","timestamp":"${new Date(timestamp).toISOString()}","data":`);
+  const open = encoder.encode(`{"id":"${id}",`);
+  if (startsWith(body, head)) return [open, body.subarray(1)];
+  return [open, head.subarray(1), body, encoder.encode('}')];
+}
+
+function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
+  return bytes.length > start.length && start.every((byte, index) => bytes[index] === byte);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** A refusal says that something in the request is wrong, not that the endpoint is: a 4xx but for those that ask to come again. */
+export function isRefusal(httpStatus: number): boolean {
+  return httpStatus >= 400 && httpStatus <= 499 && ![408, 410, 425, 429].includes(httpStatus);
+}
+
+/** A batch that was refused so often is split. */
+const REFUSALS_TO_SPLIT = 2;
+
+/** What becomes of a batch that waits for another attempt: it stays as it is, or is split in halves with these sizes. */
+export function afterFailure(batch: BatchMembership, httpStatus: number): 'stays' | 'refused' | 'splits' {
+  if (!isRefusal(httpStatus)) return 'stays';
+  return batch.size > 1 && batch.refusals + 1 >= REFUSALS_TO_SPLIT ? 'splits' : 'refused';
+}
