@@ -10,9 +10,12 @@ export interface DeliveryMode {
   readonly ordered: false;
 }
 
-/** A signing secret as it is stored. */
+/** How requests are signed (Standard Webhooks): with a secret that both sides share, or with a key pair of which the receiver knows the public half. */
+export type Signing = 'hmac-sha256' | 'ed25519';
+
+/** A signing secret as it is stored. Its prefix says of which kind it is. */
 export interface WebhookSecret {
-  /** `whsec_` and base64 of 24 to 64 bytes. */
+  /** `whsec_` and base64 of 24 to 64 bytes; or, for ed25519, `whsk_` and base64 of the 32 bytes of the seed and the 32 of the public key. */
   readonly secret: string;
   /** When it stops signing, epoch ms; absent for the current one. */
   readonly expiresAt?: number;
@@ -38,7 +41,7 @@ export interface WebhookRecord {
   readonly retry?: RetryPolicyData;
   readonly timeoutMs?: number;
   readonly maxInFlight?: number;
-  /** Newest first; the first is current. */
+  /** Newest first, of either kind; the first is current. */
   readonly secrets: readonly WebhookSecret[];
   /** Epoch ms. */
   readonly createdAt: number;
