@@ -1,6 +1,7 @@
 export type { DeliveryAdmin, DeliveryListQuery } from './admin/deliveries.ts';
 export type { Page } from './admin/pages.ts';
 export type { NewWebhook, WebhookPatch } from './admin/webhook-input.ts';
+export type { KeyedWebhook, SecretRotation } from './admin/webhook-secrets.ts';
 export type { WebhookAdmin, WebhookListQuery } from './admin/webhooks.ts';
 export { type Clock, systemClock } from './clock.ts';
 export type { BackoffPolicy } from './domain/backoff.ts';
@@ -27,6 +28,7 @@ export {
 } from './domain/retry-policy.ts';
 export {
   type DeliveryMode,
+  type Signing,
   sameStatus,
   type WebhookRecord,
   type WebhookSecret,

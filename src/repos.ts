@@ -11,6 +11,8 @@
  *   atomically. Batches otherwise may be applied item by item.
  * - Nothing here speaks SQL. Ids, types and tenants are opaque strings.
  */
+
+import type { BatchLimits } from './domain/batch.ts';
 import type {
   AttemptData,
   AttemptRecord,
@@ -19,7 +21,6 @@ import type {
   ExhaustedReason,
   SettledState,
 } from './domain/delivery.ts';
-import type { BatchLimits } from './domain/batch.ts';
 import type { EventRecord } from './domain/event.ts';
 import type { WebhookRecord, WebhookStatus } from './domain/webhook.ts';
 

@@ -9,9 +9,9 @@ import type {
 import type { EventRecord } from './domain/event.ts';
 import type { Filter } from './domain/filter.ts';
 import type { RetryPolicyData } from './domain/retry-policy.ts';
-import type { DeliveryMode, WebhookRecord, WebhookStatus } from './domain/webhook.ts';
+import type { DeliveryMode, Signing, WebhookRecord, WebhookStatus } from './domain/webhook.ts';
 import { maskHeaders } from './http/redact.ts';
-import { secretHint } from './http/secret.ts';
+import { secretFace } from './http/secret.ts';
 
 /** Where a webhook stands; see "Webhook status" in the README. */
 export type PublicWebhookStatus =
@@ -21,7 +21,7 @@ export type PublicWebhookStatus =
   | { readonly state: 'retrying'; readonly since: Date }
   | { readonly state: 'unavailable'; readonly since: Date };
 
-/** One subscriber endpoint, as it is read back. Its secret is shown once, at creation, and is not a field of it. */
+/** One subscriber endpoint, as it is read back. Its secret is shown once, when it is made, and is not a field of it. */
 export interface Webhook {
   /** `whk_…` */
   readonly id: string;
@@ -41,7 +41,11 @@ export interface Webhook {
   readonly retry?: RetryPolicyData;
   readonly timeoutMs?: number;
   readonly maxInFlight?: number;
-  /** The last four characters of the signing secret. */
+  /** How its requests are signed: the kind of its newest key. */
+  readonly signing: Signing;
+  /** `whpk_…`, what receivers verify with: no secret. Set exactly when `signing` is `ed25519`. */
+  readonly publicKey?: string;
+  /** The last four characters of the signing secret, or of the public key. */
   readonly secretHint: string;
   readonly createdAt: Date;
   readonly updatedAt: Date;
@@ -162,7 +166,7 @@ export function toWebhook(record: WebhookRecord): Webhook {
     ...open,
     ...(headers !== undefined && { headers: maskHeaders(headers) }),
     status: publicStatus(status),
-    secretHint: secretHint(secrets[0]?.secret ?? ''),
+    ...secretFace(secrets[0]?.secret ?? ''),
     createdAt: new Date(createdAt),
     updatedAt: new Date(updatedAt),
   };

@@ -4,11 +4,10 @@ import { checkPatterns } from '../domain/event-pattern.ts';
 import { checkFilter } from '../domain/filter-check.ts';
 import { checkTenantId } from '../domain/ids.ts';
 import { checkRetryPolicyData, type RetryPolicyData } from '../domain/retry-policy.ts';
-import type { DeliveryMode, WebhookRecord } from '../domain/webhook.ts';
+import type { DeliveryMode, Signing, WebhookRecord } from '../domain/webhook.ts';
 import { InvalidInputError, quote } from '../errors.ts';
 import { checkEndpointUrl, type EndpointPolicy } from '../http/endpoint.ts';
 import { checkHeaders } from '../http/headers.ts';
-import { checkSecret } from '../http/secret.ts';
 
 /** What the options say about webhooks. */
 export interface WebhookPolicy {
@@ -35,9 +34,7 @@ type FieldName = 'url' | 'events' | 'tenantId' | (typeof optionalFields)[number]
 type Reader<Value> = (value: unknown, policy: WebhookPolicy) => Value;
 
 /** The reader of each field that is stored as it is given. */
-export const readers: { readonly [Name in FieldName]: Reader<NonNullable<WebhookRecord[Name]>> } & {
-  readonly secret: Reader<string>;
-} = {
+export const readers: { readonly [Name in FieldName]: Reader<NonNullable<WebhookRecord[Name]>> } = {
   url: (value, { endpoints }) => checkEndpointUrl(value, endpoints),
   events: (value) => checkPatterns('events', value),
   tenantId: (value) => checkTenantId('tenantId', value),
@@ -50,7 +47,6 @@ export const readers: { readonly [Name in FieldName]: Reader<NonNullable<Webhook
   timeoutMs: (value, { maxTimeoutMs }) =>
     numberIn('timeoutMs', value, { min: 1, max: maxTimeoutMs, integer: true }),
   maxInFlight: (value) => numberIn('maxInFlight', value, { min: 1, max: 65_536, integer: true }),
-  secret: (value) => checkSecret(value),
 };
 
 function readRetry(value: unknown): RetryPolicyData {
@@ -59,6 +55,11 @@ function readRetry(value: unknown): RetryPolicyData {
     'retry',
     `retry of a webhook must be made by retrySchedule or retryExponential, not ${quote(value)}: code cannot be stored`,
   );
+}
+
+/** Reads how a webhook signs. */
+export function readSigning(value: unknown): Signing {
+  return oneOf('signing', value, { choices: ['hmac-sha256', 'ed25519'] });
 }
 
 /** Reads the parts of `delivery` that are given; absent ones stay absent. */

@@ -3,8 +3,9 @@ import { plainObject } from '../domain/check.ts';
 import type { Filter } from '../domain/filter.ts';
 import { defaultTenantId } from '../domain/ids.ts';
 import type { RetryPolicyData } from '../domain/retry-policy.ts';
-import type { DeliveryMode, WebhookRecord } from '../domain/webhook.ts';
-import { optionalFields, readDelivery, readers, type WebhookPolicy } from './webhook-fields.ts';
+import type { DeliveryMode, Signing, WebhookRecord } from '../domain/webhook.ts';
+import { checkSecret } from '../http/secret.ts';
+import { optionalFields, readDelivery, readers, readSigning, type WebhookPolicy } from './webhook-fields.ts';
 
 /**
  * A new webhook. Fields that are not here are refused by name; a wrong one rejects with `InvalidInputError`, a URL that may
@@ -21,7 +22,7 @@ export interface DeliveryInput {
   readonly ordered?: boolean | { readonly onExhausted?: 'block' | 'skip' | undefined } | undefined;
 }
 
-export interface NewWebhook {
+export interface NewWebhook<Kind extends Signing = Signing> {
   /** Where events are posted: `https:`, a public host, no credentials, no fragment, 2 048 characters at most. */
   readonly url: string;
   /** What it is subscribed to, 1 to 100: types (`invoice.paid`), categories (`invoice.*`: all below), or `*` for everything. */
@@ -46,7 +47,12 @@ export interface NewWebhook {
   readonly timeoutMs?: number | undefined;
   /** Requests under way at a time, per process: 1 to 65 536. @default the `maxInFlightPerWebhook` option */
   readonly maxInFlight?: number | undefined;
-  /** `whsec_` and the base64 of 24 to 64 bytes. @default a new one of 32 random bytes */
+  /** `hmac-sha256`: with a secret that the receiver knows too; `ed25519`: with a private key of which it knows the public half. @default 'hmac-sha256' */
+  readonly signing?: Kind | undefined;
+  /**
+   * `whsec_` and the base64 of 24 to 64 bytes; with `signing: 'ed25519'` `whsk_` and the base64 of a private key, 32 bytes or with
+   * its public key 64. @default a new one of 32 random bytes
+   */
   readonly secret?: string | undefined;
 }
 
@@ -71,9 +77,10 @@ export interface WebhookPatch {
 /** What of a webhook's record comes from its owner and may change. */
 type Owned = Pick<WebhookRecord, keyof WebhookPatch>;
 
-/** A new webhook as it was read: the part of its record that comes from its owner, and the secret where one was given. */
+/** A new webhook as it was read: the part of its record that comes from its owner, how it signs, and the secret where one was given. */
 export interface ParsedWebhook extends Owned {
   readonly tenantId: string;
+  readonly signing: Signing;
   readonly secret?: string;
 }
 
@@ -83,22 +90,24 @@ export type WebhookChanges = {
 } & { readonly delivery?: Partial<DeliveryMode> };
 
 const patchNames = ['url', 'events', ...optionalFields, 'delivery'] as const;
-const newNames = [...patchNames, 'tenantId', 'secret'] as const;
+const newNames = [...patchNames, 'tenantId', 'signing', 'secret'] as const;
 
 const defaultDelivery: DeliveryMode = { semantics: 'at-least-once', mode: 'single', ordered: false };
 
 /** Reads what `webhooks.create` was given. Throws `InvalidInputError` or `ForbiddenEndpointError`. */
 export function parseNewWebhook(input: unknown, policy: WebhookPolicy): ParsedWebhook {
   const given = plainObject('webhook', input, { keys: newNames, path: '' });
-  const { tenantId = defaultTenantId, delivery = {} } = given;
+  const { tenantId = defaultTenantId, delivery = {}, signing: kind = 'hmac-sha256', secret } = given;
+  const signing = readSigning(kind);
   const parsed: ParsedWebhook = {
     url: readers.url(given.url, policy),
     events: readers.events(given.events, policy),
     tenantId: readers.tenantId(tenantId, policy),
     delivery: { ...defaultDelivery, ...readDelivery(delivery) },
+    signing,
+    ...(secret !== undefined && { secret: checkSecret(secret, signing) }),
   };
-  const names = [...optionalFields, 'secret'] as const;
-  const rest = names.filter((name) => given[name] !== undefined);
+  const rest = optionalFields.filter((name) => given[name] !== undefined);
   return { ...parsed, ...Object.fromEntries(rest.map((name) => [name, readers[name](given[name], policy)])) };
 }
 

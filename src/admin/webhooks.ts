@@ -1,9 +1,9 @@
 import { plainObject } from '../domain/check.ts';
 import { checkTenantId, newId } from '../domain/ids.ts';
-import { nextWebhookStatus, type WebhookInput, type WebhookRecord } from '../domain/webhook.ts';
+import { nextWebhookStatus, type Signing, type WebhookInput, type WebhookRecord } from '../domain/webhook.ts';
 import { ConflictError, NotFoundError, quote } from '../errors.ts';
 import type { Reporter } from '../events.ts';
-import { generateSecret } from '../http/secret.ts';
+import { generateSecret, secretFace } from '../http/secret.ts';
 import { longestTimeoutMs, type Settings } from '../options.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import type { WebhookRepo, WebhookStore } from '../repos.ts';
@@ -19,6 +19,13 @@ import {
   type WebhookPatch,
   withChanges,
 } from './webhook-input.ts';
+import {
+  handedOut,
+  type KeyedWebhook,
+  parseRotation,
+  rotated,
+  type SecretRotation,
+} from './webhook-secrets.ts';
 
 /** Which webhooks to list, newest first. */
 export interface WebhookListQuery {
@@ -32,16 +39,24 @@ export interface WebhookListQuery {
 /** Everything about webhooks, as a host sees it. */
 export interface WebhookAdmin {
   /**
-   * Stores a new webhook, Enabled. `secret` is given back here and never again. Rejects with `InvalidInputError` (which field, which value),
-   * `ForbiddenEndpointError` (the URL) or `StorageError`.
+   * Stores a new webhook, Enabled. `secret` is given back here and never again; with `signing: 'ed25519'` it is the `publicKey` instead, at any time.
+   * Rejects with `InvalidInputError` (which field, which value), `ForbiddenEndpointError` (the URL) or `StorageError`.
    */
-  create(input: NewWebhook): Promise<{ readonly webhook: Webhook; readonly secret: string }>;
+  create<Kind extends Signing = 'hmac-sha256'>(input: NewWebhook<Kind>): Promise<KeyedWebhook<Kind>>;
   /** Resolves `undefined` for an unknown id. */
   get(id: string): Promise<Webhook | undefined>;
   /** A page of webhooks, newest first. */
   list(query?: WebhookListQuery): Promise<Page<Webhook>>;
   /** Changes the given fields: `undefined` leaves one, `null` clears an optional one. In force for every request that starts afterwards. */
   update(id: string, patch: WebhookPatch): Promise<Webhook>;
+  /**
+   * Gives it a new key, in force for every request that starts afterwards; the older ones stop at once, or sign beside it for `overlapMs`: the
+   * signature header has an entry per key, newest first. `signing` changes from one kind to the other. `ConflictError` where too many overlap.
+   */
+  rotateSecret<Kind extends Signing = Signing>(
+    id: string,
+    rotation?: SecretRotation<Kind>,
+  ): Promise<KeyedWebhook<Kind>>;
   /** Deletes it; what waits for it becomes `exhausted` (`webhook-deleted`). The history stays. */
   delete(id: string): Promise<void>;
   /** From Disabled or Unavailable to Enabled: what was held continues. Nothing happens when it is Enabled; `ConflictError` when it is Retrying. */
@@ -78,9 +93,10 @@ export class Webhooks implements WebhookAdmin {
     this.#policy = { endpoints: parts.settings.endpoints, maxTimeoutMs: longestTimeoutMs(parts.settings) };
   }
 
-  async create(input: NewWebhook): Promise<{ webhook: Webhook; secret: string }> {
+  async create<Kind extends Signing>(input: NewWebhook<Kind>): Promise<KeyedWebhook<Kind>> {
     const { settings, storage, changed } = this.#parts;
-    const { secret = generateSecret(settings.random), ...fields } = parseNewWebhook(input, this.#policy);
+    const { signing, secret: given, ...fields } = parseNewWebhook(input, this.#policy);
+    const secret = given ?? generateSecret(settings.random, signing);
     const now = settings.clock.now();
     const record: WebhookRecord = {
       ...fields,
@@ -94,7 +110,7 @@ export class Webhooks implements WebhookAdmin {
     // Repeated by the short retries, an insert that was applied but not acknowledged finds itself: that is success too.
     await storage.once('webhooks.insert', () => this.#store().insert(record));
     changed(record.id);
-    return { webhook: toWebhook(record), secret };
+    return handedOut(toWebhook(record), secret) as KeyedWebhook<Kind>;
   }
 
   async get(id: string): Promise<Webhook | undefined> {
@@ -119,23 +135,24 @@ export class Webhooks implements WebhookAdmin {
   }
 
   async update(id: string, patch: WebhookPatch): Promise<Webhook> {
-    const { settings, storage, changed } = this.#parts;
     const changes = parseWebhookPatch(patch, this.#policy);
-    for (let race = 0; race < MAX_RACES; race++) {
-      const record = await this.#need(id);
-      const next = {
-        ...withChanges(record, changes),
-        updatedAt: settings.clock.now(),
-        revision: record.revision + 1,
-      };
-      const applied = await storage.once('webhooks.update', () =>
-        this.#store().update(next, record.revision),
-      );
-      if (!applied) continue;
-      changed(id);
-      return toWebhook(next);
-    }
-    throw new ConflictError(`The webhook ${quote(id)} is being changed by others; try again`);
+    return toWebhook(await this.#revise(id, (record) => withChanges(record, changes)));
+  }
+
+  async rotateSecret<Kind extends Signing>(
+    id: string,
+    rotation: SecretRotation<Kind> = {},
+  ): Promise<KeyedWebhook<Kind>> {
+    const { random } = this.#parts.settings;
+    const { signing, overlapMs } = parseRotation(rotation);
+    let secret: string | undefined;
+    const record = await this.#revise(id, (current, now) => {
+      const kind = signing ?? secretFace(current.secrets[0]?.secret ?? '').signing;
+      // One key for all tries: the one before may have been applied, though nobody said so.
+      if (secret === undefined || secretFace(secret).signing !== kind) secret = generateSecret(random, kind);
+      return { ...current, secrets: rotated(current.secrets, secret, { now, until: now + overlapMs }) };
+    });
+    return handedOut(toWebhook(record), secret ?? '') as KeyedWebhook<Kind>;
   }
 
   async delete(id: string): Promise<void> {
@@ -176,6 +193,26 @@ export class Webhooks implements WebhookAdmin {
     );
     if (delivery === undefined) throw new NotFoundError('delivery', deliveryId);
     return toDelivery(delivery);
+  }
+
+  /** Changes what is stored of a webhook but its status, on what others have made of it meanwhile. */
+  async #revise(
+    id: string,
+    change: (record: WebhookRecord, now: number) => WebhookRecord,
+  ): Promise<WebhookRecord> {
+    const { settings, storage, changed } = this.#parts;
+    for (let race = 0; race < MAX_RACES; race++) {
+      const record = await this.#need(id);
+      const now = settings.clock.now();
+      const next = { ...change(record, now), updatedAt: now, revision: record.revision + 1 };
+      const applied = await storage.once('webhooks.update', () =>
+        this.#store().update(next, record.revision),
+      );
+      if (!applied) continue;
+      changed(id);
+      return next;
+    }
+    throw new ConflictError(`The webhook ${quote(id)} is being changed by others; try again`);
   }
 
   /** Moves the status from outside. An input that changes nothing leaves the store alone. */

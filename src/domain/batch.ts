@@ -47,7 +47,9 @@ const JSON_TYPE = /^application\/(?:[^;]*\+)?json(?:\s*;|$)/i;
 export function batchEvent(id: string, members: readonly EventRecord[]): EventRecord {
   const [first] = members;
   if (first === undefined) throw new RangeError('A batch has at least one event');
-  const body = JSON_TYPE.test(first.contentType) ? arrayOf(members) : joined(members.map((event) => event.body));
+  const body = JSON_TYPE.test(first.contentType)
+    ? arrayOf(members)
+    : joined(members.map((event) => event.body));
   return { ...first, id, body };
 }
 

@@ -1,3 +1,4 @@
+import type { BatchLimits } from './batch.ts';
 import type { Filter } from './filter.ts';
 import type { RetryPolicyData } from './retry-policy.ts';
 
@@ -5,8 +6,10 @@ import type { RetryPolicyData } from './retry-policy.ts';
 export interface DeliveryMode {
   /** `at-most-once` never sends a delivery twice, at the price of giving it up when its outcome is unknown. */
   readonly semantics: 'at-least-once' | 'at-most-once';
-  /** One event per request. */
-  readonly mode: 'single';
+  /** `single`: one event per request; `batched`: what waits for it, in one request, up to the limits of `batch`. */
+  readonly mode: 'single' | 'batched';
+  /** Of a batched webhook; absent otherwise. */
+  readonly batch?: BatchLimits;
   /** Its events go one at a time for each ordering key (those without one are of one key), in the order of publishing. */
   readonly ordered: boolean;
   /**
@@ -16,14 +19,22 @@ export interface DeliveryMode {
   readonly onExhausted?: 'block' | 'skip';
 }
 
+/** Whether its deliveries always wait in its own queue, where turns are kept and batches are formed. */
+export function hasOwnQueue({ delivery }: WebhookRecord): boolean {
+  return delivery.ordered || delivery.mode === 'batched';
+}
+
 /** Whether a delivery of this webhook that is given up keeps its place in the order. */
 export function blocksWhenExhausted({ delivery }: WebhookRecord): boolean {
   return delivery.ordered && delivery.onExhausted !== 'skip';
 }
 
-/** A signing secret as it is stored. */
+/** How requests are signed (Standard Webhooks): with a secret that both sides share, or with a key pair of which the receiver knows the public half. */
+export type Signing = 'hmac-sha256' | 'ed25519';
+
+/** A signing secret as it is stored. Its prefix says of which kind it is. */
 export interface WebhookSecret {
-  /** `whsec_` and base64 of 24 to 64 bytes. */
+  /** `whsec_` and base64 of 24 to 64 bytes; or, for ed25519, `whsk_` and base64 of the 32 bytes of the seed and the 32 of the public key. */
   readonly secret: string;
   /** When it stops signing, epoch ms; absent for the current one. */
   readonly expiresAt?: number;
@@ -49,7 +60,7 @@ export interface WebhookRecord {
   readonly retry?: RetryPolicyData;
   readonly timeoutMs?: number;
   readonly maxInFlight?: number;
-  /** Newest first; the first is current. */
+  /** Newest first, of either kind; the first is current. */
   readonly secrets: readonly WebhookSecret[];
   /** Epoch ms. */
   readonly createdAt: number;

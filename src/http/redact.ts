@@ -54,7 +54,7 @@ const MIN_SECRET_LENGTH = 8;
 
 /**
  * A text (a response body, an error message) without our secrets in it. Give signing secrets, values of `webhook-signature`
- * and of credential headers whole: their parts (the base64 after `whsec_` or `v1,`, the token after `Bearer`) are found too, as are the escaped forms that JSON
+ * and of credential headers whole: their parts (the base64 after `whsec_`, `whsk_` or `v1,`, the token after `Bearer`) are found too, as are the escaped forms that JSON
  * writers make of `/` and `+`, and a secret that the end of the text cuts short.
  */
 export function maskSecrets(text: string, secrets: readonly string[]): string {
@@ -65,7 +65,7 @@ export function maskSecrets(text: string, secrets: readonly string[]): string {
 export function secretParts(secrets: readonly string[]): readonly string[] {
   const parts = secrets
     .flatMap((secret) => secret.split(/[\s,]+/))
-    .map((part) => part.replace(/^whsec_/, ''));
+    .map((part) => part.replace(/^wh(?:sec|sk)_/, ''));
   return parts.filter((part) => part.length >= MIN_SECRET_LENGTH);
 }
 

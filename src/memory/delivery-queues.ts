@@ -1,7 +1,13 @@
-import type { ClaimedDelivery, ClaimResult } from '../repos.ts';
+import type { BatchClaim, ClaimedDelivery, ClaimResult } from '../repos.ts';
+import { Batches, instantOf } from './batches.ts';
 import type { DeliveryRow } from './delivery-row.ts';
 import { DueQueue } from './due-queue.ts';
 import { OrderLines } from './order-line.ts';
+
+/** A claim of one batch. */
+export interface BatchRequest extends Claim {
+  readonly batch: BatchClaim;
+}
 
 /** Where those wait whose turn it is not. */
 const OUT_OF_REACH = Number.POSITIVE_INFINITY;
@@ -25,6 +31,7 @@ export class DeliveryQueues {
   /** Keys of `#own` in ascending order; undefined while out of date. */
   #ids: string[] | undefined = [];
   readonly #lines = new OrderLines();
+  readonly #batches = new Batches();
 
   /** Queues a waiting row by its record. */
   enter(row: DeliveryRow): void {
@@ -35,8 +42,9 @@ export class DeliveryQueues {
     this.align(row);
   }
 
-  /** Brings the line of a row's ordering key up to date with its record: whoever's turn it is can be claimed, and nobody else. */
+  /** Brings batches and the line of a row's ordering key up to date with its record: of a line whoever's turn it is can be claimed, and nobody else. */
   align(row: DeliveryRow): void {
+    this.#batches.note(row);
     const line = this.#lines.of(row.record);
     if (line === undefined) return;
     line.note(row);
@@ -44,7 +52,7 @@ export class DeliveryQueues {
     const next = turn?.home === undefined || turn.record.queue === 'express' ? undefined : turn;
     if (open !== next) {
       if (open?.home !== undefined) move(open, OUT_OF_REACH);
-      if (next !== undefined) move(next, next.record.leaseUntil ?? next.record.dueAt);
+      if (next !== undefined) move(next, instantOf(next));
       line.open = next;
     }
     this.#lines.tidy(row.record);
@@ -70,6 +78,24 @@ export class DeliveryQueues {
     return queue === undefined ? { deliveries: [] } : claimFrom(queue, claim, (row) => this.align(row));
   }
 
+  /** Leases one batch of a webhook's own queue, as `BatchClaim` says. */
+  claimBatch(webhookId: string, { batch, ...claim }: BatchRequest): ClaimResult {
+    const queue = this.#own.get(webhookId);
+    if (queue === undefined) return { deliveries: [] };
+    const taken = this.#batches.take(queue, claim.now, batch);
+    if (taken === undefined) return resultOf([], queue.nextAt);
+    const isForNow = claim.limit > 0 && taken.ripeAt <= claim.now;
+    for (const row of isForNow ? taken.rest : taken.rest.concat(taken.rows)) wait(row, queue, instantOf(row));
+    if (!isForNow) return resultOf([], Math.max(taken.ripeAt, queue.nextAt ?? 0));
+    const deliveries = taken.rows.map((row) => {
+      const claimed = row.claim(claim.now, claim.leaseUntil, taken.batch);
+      wait(row, queue, claim.leaseUntil);
+      this.align(row);
+      return claimed;
+    });
+    return resultOf(deliveries, queue.nextAt);
+  }
+
   /** Takes up to `limit` rows that are not leased out of a webhook's own queue, whatever their instant. */
   takeWaiting(webhookId: string, limit: number): readonly DeliveryRow[] {
     const queue = this.#own.get(webhookId);
@@ -81,7 +107,7 @@ export class DeliveryQueues {
       if (row === undefined) break;
       (row.record.status === 'delivering' ? leased : waiting).push(row);
     }
-    for (const row of leased) wait(row, queue, row.record.leaseUntil ?? row.record.dueAt);
+    for (const row of leased) wait(row, queue, instantOf(row));
     for (const row of waiting) this.#left(row);
     this.#closeOwn(webhookId);
     return waiting;
@@ -155,8 +181,12 @@ function claimFrom(
     wait(row, queue, leaseUntil);
     claimed(row);
   }
-  const nextDueAt = queue.nextAt;
-  return nextDueAt === undefined || nextDueAt === OUT_OF_REACH ? { deliveries } : { deliveries, nextDueAt };
+  return resultOf(deliveries, queue.nextAt);
+}
+
+function resultOf(deliveries: readonly ClaimedDelivery[], nextDueAt: number | undefined): ClaimResult {
+  const isNone = nextDueAt === undefined || nextDueAt === OUT_OF_REACH;
+  return isNone ? { deliveries } : { deliveries, nextDueAt };
 }
 
 /** Index of the first of ascending ids that is greater than `id`. */

@@ -16,6 +16,8 @@ export class DeliveryRow {
   ticket: Ticket<DeliveryRow> | undefined = undefined;
   /** Its place in the line of its ordering key, while it holds one. */
   place: Ticket<DeliveryRow> | undefined = undefined;
+  /** The batch that it is counted among. */
+  batchId: string | undefined = undefined;
   /** Pruned: in no queue, and passed over by listings. */
   isGone = false;
   /** Undefined until there is one: most rows of a backlog have none. */

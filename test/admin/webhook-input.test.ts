@@ -9,12 +9,15 @@ import {
 import { retrySchedule } from '../../src/domain/retry-policy.ts';
 import type { WebhookRecord } from '../../src/domain/webhook.ts';
 import { ForbiddenEndpointError, InvalidInputError } from '../../src/errors.ts';
+import { generateSecret } from '../../src/http/secret.ts';
+import { seededRandom } from '../../src/testing/index.ts';
 
 const policy: WebhookPolicy = {
   endpoints: { allowHttp: false, allowPrivateAddresses: false, ports: undefined },
   maxTimeoutMs: 21_000,
 };
 const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
+const pair = generateSecret(seededRandom(1), 'ed25519');
 const least = { url: 'https://example.com/hooks', events: ['invoice.*'] };
 const full = {
   ...least,
@@ -28,6 +31,7 @@ const full = {
   retry: retrySchedule([0, 5]),
   timeoutMs: 21_000,
   maxInFlight: 3,
+  signing: 'hmac-sha256',
   secret,
 } as const satisfies NewWebhook;
 
@@ -43,10 +47,16 @@ function thrownBy(run: () => unknown): unknown {
 describe('a new webhook', () => {
   test('needs a URL and events; the rest takes its default or stays absent', () => {
     const delivery = { semantics: 'at-least-once', mode: 'single', ordered: false };
-    expect(parseNewWebhook(least, policy)).toEqual({ ...least, tenantId: 'default', delivery });
+    expect(parseNewWebhook(least, policy)).toEqual({
+      ...least,
+      tenantId: 'default',
+      delivery,
+      signing: 'hmac-sha256',
+    });
     expect(Object.keys(parseNewWebhook(least, policy)).sort()).toEqual([
       'delivery',
       'events',
+      'signing',
       'tenantId',
       'url',
     ]);
@@ -54,6 +64,16 @@ describe('a new webhook', () => {
 
   test('keeps everything that is given', () => {
     expect(parseNewWebhook(full, policy)).toEqual(full);
+  });
+
+  test('signs with a key pair where that is asked for, given or not', () => {
+    const signing = 'ed25519';
+    expect(parseNewWebhook({ ...least, signing }, policy)).toMatchObject({ signing });
+    expect(parseNewWebhook({ ...least, signing }, policy)).not.toHaveProperty('secret');
+    expect(parseNewWebhook({ ...least, signing, secret: pair }, policy)).toMatchObject({
+      signing,
+      secret: pair,
+    });
   });
 
   test('undefined is as if absent, for everything that is optional', () => {
@@ -140,10 +160,18 @@ const wrongWhenNew: typeof wrong = [
   ['tenantId', { tenantId: null }, 'null'],
   ['name', { name: null }, 'null'],
   ['secret', { secret: 'whsec_AA==' }, 'whsec_'],
+  ['secret', { secret: null }, 'whsec_'],
+  // A key of one kind never serves the other.
+  ['secret', { secret: pair }, 'whsec_'],
+  ['secret', { secret: pair, signing: 'hmac-sha256' }, 'whsec_'],
+  ['secret', { secret, signing: 'ed25519' }, 'whsk_'],
+  ['signing', { signing: 'rsa' }, '"rsa"'],
+  ['signing', { signing: null }, 'null'],
 ];
 const wrongInPatch: typeof wrong = [
   ['tenantId', { tenantId: 't2' }, 'tenantId'],
   ['secret', { secret }, 'known are'],
+  ['signing', { signing: 'ed25519' }, 'known are'],
   ['events', { events: null }, 'null'],
   ['delivery', { delivery: null }, 'null'],
 ];
@@ -195,8 +223,12 @@ describe('a wrong field is refused by name and value', () => {
   );
 
   test('a refused secret is never shown, nor the value of a header', () => {
-    const bad = { ...least, secret: 'whsec_hunter2' };
-    expect((thrownBy(() => parseNewWebhook(bad, policy)) as Error).message).not.toContain('hunter2');
+    for (const secret of ['whsec_hunter2', 'whsk_hunter2']) {
+      for (const signing of ['hmac-sha256', 'ed25519']) {
+        const bad = { ...least, secret, signing };
+        expect((thrownBy(() => parseNewWebhook(bad, policy)) as Error).message).not.toContain('hunter2');
+      }
+    }
     const header = { ...least, headers: { authorization: 'hunter2\n' } };
     expect((thrownBy(() => parseNewWebhook(header, policy)) as Error).message).not.toContain('hunter2');
   });
@@ -215,8 +247,9 @@ describe('a wrong field is refused by name and value', () => {
 });
 
 describe('a patch', () => {
+  const { secret: _given, signing: _signing, ...fields } = parseNewWebhook(full, policy);
   const record: WebhookRecord = {
-    ...parseNewWebhook(full, policy),
+    ...fields,
     id: 'whk_1',
     status: { state: 'enabled' },
     secrets: [{ secret }],

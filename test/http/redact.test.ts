@@ -53,6 +53,12 @@ describe('redactUrl', () => {
 });
 
 describe('maskSecrets', () => {
+  it('hides a private key with its prefix and without', () => {
+    const pair =
+      'whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==';
+    expect(maskSecrets(`got ${pair} and ${pair.slice(5)}`, [pair])).toBe('got whsk_*** and ***');
+  });
+
   const secret = 'whsec_q/Zt+8yRk4mW0vJx7bNf1sLd5hGc2pTa9eUi6oYrX3E=';
   const key = secret.slice('whsec_'.length);
 
