@@ -64,6 +64,8 @@ export interface Delivery {
   readonly reason?: ExhaustedReason;
   /** Of a delivery of an ordered webhook: the key in which it waits for its turn; empty where its event has none. */
   readonly orderingKey?: string;
+  /** `bat_…`: the batch that it is or was sent in last, the `webhook-id` of that request. */
+  readonly batchId?: string;
   /** Set while it is `exhausted` and those behind it in its ordering key wait for it to be replayed or cancelled. */
   readonly blocks?: true;
   /** Attempts recorded so far, lost and aborted ones included. */
@@ -136,6 +138,7 @@ export function toDelivery(record: DeliveryRecord): Delivery {
     status: record.status,
     ...(record.reason !== undefined && { reason: record.reason }),
     ...(record.orderingKey !== undefined && { orderingKey: record.orderingKey }),
+    ...(record.batch !== undefined && { batchId: record.batch.id }),
     ...(record.blocks && { blocks: true }),
     attempts: record.attempts,
     createdAt: new Date(record.createdAt),

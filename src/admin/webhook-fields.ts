@@ -1,4 +1,6 @@
 /** How each field of a webhook is read: one function per field, so that creating and changing follow the same rules. */
+
+import { type BatchLimits, defaultBatchLimits } from '../domain/batch.ts';
 import { numberIn, oneOf, plainObject, stringIn } from '../domain/check.ts';
 import { checkPatterns } from '../domain/event-pattern.ts';
 import { checkFilter } from '../domain/filter-check.ts';
@@ -64,14 +66,15 @@ export function readSigning(value: unknown): Signing {
 
 /** Reads the parts of `delivery` that are given; absent ones stay absent. */
 export function readDelivery(value: unknown): Partial<DeliveryMode> {
-  const { semantics, mode, ordered } = plainObject('delivery', value, {
-    keys: ['semantics', 'mode', 'ordered'],
+  const { semantics, mode, ordered, batch } = plainObject('delivery', value, {
+    keys: ['semantics', 'mode', 'ordered', 'batch'],
   });
   const choices = ['at-least-once', 'at-most-once'] as const;
-  if (mode !== undefined && mode !== 'single') throw notYet('delivery.mode', mode, 'single');
+  const modes = ['single', 'batched'] as const;
   return {
     ...(semantics === undefined ? {} : { semantics: oneOf('delivery.semantics', semantics, { choices }) }),
-    ...(mode === undefined ? {} : { mode }),
+    ...(mode === undefined ? {} : { mode: oneOf('delivery.mode', mode, { choices: modes }) }),
+    ...(batch === undefined ? {} : { batch: readBatch(batch) }),
     ...(ordered === undefined ? {} : readOrdered(ordered)),
   };
 }
@@ -84,6 +87,13 @@ function readOrdered(value: unknown): Pick<DeliveryMode, 'ordered' | 'onExhauste
   return { ordered: true, onExhausted: oneOf('delivery.ordered.onExhausted', onExhausted, { choices }) };
 }
 
-function notYet(field: string, value: unknown, only: unknown): InvalidInputError {
-  return new InvalidInputError(field, `${field} must be ${quote(only)} in this version, not ${quote(value)}`);
+/** The limits of a batched webhook; those that are not given are the defaults. */
+function readBatch(value: unknown): BatchLimits {
+  const given = plainObject('delivery.batch', value, { keys: ['maxEvents', 'maxBytes', 'maxWaitMs'] as const });
+  const { maxEvents, maxBytes, maxWaitMs } = defaultBatchLimits;
+  return {
+    maxEvents: numberIn('delivery.batch.maxEvents', given.maxEvents ?? maxEvents, { min: 1, max: 1_000, integer: true }),
+    maxBytes: numberIn('delivery.batch.maxBytes', given.maxBytes ?? maxBytes, { min: 1, max: 16_777_216, integer: true }),
+    maxWaitMs: numberIn('delivery.batch.maxWaitMs', given.maxWaitMs ?? maxWaitMs, { min: 0, max: 3_600_000, integer: true }),
+  };
 }

@@ -1,3 +1,4 @@
+import { type BatchLimits, defaultBatchLimits } from '../domain/batch.ts';
 /** What a host gives to create or change a webhook, and how that is read. */
 import { plainObject } from '../domain/check.ts';
 import type { Filter } from '../domain/filter.ts';
@@ -14,7 +15,10 @@ import { optionalFields, readDelivery, readers, readSigning, type WebhookPolicy 
 /** How a webhook wants its deliveries, in any part. */
 export interface DeliveryInput {
   readonly semantics?: DeliveryMode['semantics'] | undefined;
+  /** `batched`: one request for several events, up to the limits of `batch`. */
   readonly mode?: DeliveryMode['mode'] | undefined;
+  /** Of a batched webhook. @default 100 events, 256 KiB, no waiting */
+  readonly batch?: { readonly [Limit in keyof BatchLimits]?: BatchLimits[Limit] | undefined } | undefined;
   /**
    * Its events go one at a time, in the order of publishing, for each `orderingKey`. `onExhausted`: whether those behind one that is given up wait until it
    * is replayed or cancelled (`block`, the default), or go on without it (`skip`). Counts for events published from then on.
@@ -103,7 +107,7 @@ export function parseNewWebhook(input: unknown, policy: WebhookPolicy): ParsedWe
     url: readers.url(given.url, policy),
     events: readers.events(given.events, policy),
     tenantId: readers.tenantId(tenantId, policy),
-    delivery: { ...defaultDelivery, ...readDelivery(delivery) },
+    delivery: settled({ ...defaultDelivery, ...readDelivery(delivery) }),
     signing,
     ...(secret !== undefined && { secret: checkSecret(secret, signing) }),
   };
@@ -136,7 +140,11 @@ export function withChanges(webhook: WebhookRecord, changes: WebhookChanges): We
   return Object.fromEntries(kept) as unknown as WebhookRecord;
 }
 
-/** What an order does about failures belongs to ordered webhooks only. */
-function settled({ onExhausted, ...delivery }: DeliveryMode): DeliveryMode {
-  return delivery.ordered && onExhausted !== undefined ? { ...delivery, onExhausted } : delivery;
+/** What an order does about failures belongs to ordered webhooks only, limits of batches to batched ones. */
+function settled({ onExhausted, batch, ...delivery }: DeliveryMode): DeliveryMode {
+  return {
+    ...delivery,
+    ...(delivery.ordered && onExhausted !== undefined && { onExhausted }),
+    ...(delivery.mode === 'batched' && { batch: batch ?? defaultBatchLimits }),
+  };
 }

@@ -2,6 +2,11 @@ import type { SettledState } from '../domain/delivery.ts';
 import type { SettleResult } from '../repos.ts';
 import { wasStored } from './settler.ts';
 
+interface Ended {
+  readonly next: SettledState;
+  readonly deliveries: number;
+}
+
 /** What this process has done since it started: the counting half of `stats()`. */
 export class Counters {
   /** Attempts that ended, whatever their outcome. */
@@ -13,12 +18,13 @@ export class Counters {
   /** Outcomes that came too late to count. */
   late = 0;
 
-  count(next: SettledState, attempted: boolean, result: SettleResult): void {
-    if (attempted) this.attempted += 1;
-    if (result === 'late') this.late += 1;
+  /** Takes note of one claim's end; its deliveries are counted, a request of several is one attempt of each. */
+  count({ next, deliveries }: Ended, attempted: boolean, result: SettleResult): void {
+    if (attempted) this.attempted += deliveries;
+    if (result === 'late') this.late += deliveries;
     if (!wasStored(result)) return;
-    if (next.status === 'delivered') this.delivered += 1;
-    else if (next.status === 'exhausted') this.exhausted += 1;
-    else if (attempted) this.failed += 1;
+    if (next.status === 'delivered') this.delivered += deliveries;
+    else if (next.status === 'exhausted') this.exhausted += deliveries;
+    else if (attempted) this.failed += deliveries;
   }
 }

@@ -1,10 +1,11 @@
 import type { Queue, SettledState } from '../domain/delivery.ts';
-import { blocksWhenExhausted, type WebhookRecord } from '../domain/webhook.ts';
+import { blocksWhenExhausted, hasOwnQueue, type WebhookRecord } from '../domain/webhook.ts';
 import { leaseMargin } from '../options.ts';
 import type { SettleResult } from '../repos.ts';
 import type { AttemptResult } from './attempt.ts';
 import { Counters } from './counters.ts';
 import type { DispatcherParts } from './dispatcher-parts.ts';
+import { endingsOf } from './endings.ts';
 import { ExpressFeed } from './express-feed.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Landings } from './landings.ts';
@@ -166,7 +167,7 @@ export class Dispatcher {
     const webhook = cache.peek(lane.webhookId, now);
     // Not known, gone or unavailable: its turn will tell, and nothing is sent for it.
     if (webhook === undefined || webhook === null || webhook.status.state === 'unavailable') return true;
-    if (webhook.status.state !== 'enabled' || lane.apartUntil > now) return false;
+    if (hasOwnQueue(webhook) || webhook.status.state !== 'enabled' || lane.apartUntil > now) return false;
     const cap = this.#capOf(webhook);
     const hangs = lane.flights.length >= Math.min(lane.window, cap) && lane.isSlow(now, slowMs);
     if (!hangs && lane.waiting < cap) return true;
@@ -286,7 +287,11 @@ export class Dispatcher {
     this.slots.release(flight);
     this.#housekeeping.landed();
     const next = this.#landings.land(flight, webhook, { result, newestFlight: this.#flightNumber });
-    this.#end({ claim, lane, attempt: result.data, next: inOrder(next, claim, webhook) });
+    const end = { claim, attempt: result.data, next };
+    const { settings } = this.#parts;
+    for (const one of endingsOf(end, { now: this.#parts.run.now(), random: settings.random })) {
+      this.#end({ ...one, lane, next: inOrder(one.next, one.claim, webhook) });
+    }
     this.lanes.retryDeferred();
     this.lanes.makeReady(lane);
     this.#parts.hooks.slotFreed();
@@ -299,7 +304,8 @@ export class Dispatcher {
   }
 
   #giveBack(lane: Lane, claim: Claim, queue: Queue): void {
-    this.#end({ claim, lane, next: { status: 'waiting', dueAt: claim.delivery.dueAt, queue } });
+    const { dueAt, batch } = claim.delivery;
+    this.#end({ claim, lane, next: { status: 'waiting', dueAt, queue, ...(batch && { batch }) } });
   }
 
   #end(ending: Ending): void {
@@ -320,7 +326,7 @@ export class Dispatcher {
     }
     // What waited for its turn behind this one is due by now.
     if (claim.delivery.orderingKey !== undefined) hooks.joined(lane, this.#parts.run.now());
-    this.counters.count(next, attempt !== undefined, result);
+    this.counters.count({ next, deliveries: claim.others.length + 1 }, attempt !== undefined, result);
     hooks.changed(lane);
   }
 }

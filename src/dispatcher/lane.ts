@@ -1,12 +1,19 @@
 import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { EventRecord } from '../domain/event.ts';
+import type { ClaimedDelivery } from '../repos.ts';
 import { Fifo } from './fifo.ts';
 import type { Template } from './template.ts';
 
-/** A delivery that this process has claimed. */
+/** What this process has claimed for one request: a delivery, or a batch of them. */
 export interface Claim {
+  /** The delivery, or the first of the batch: its status, tries and lost claims are those of all. */
   readonly delivery: DeliveryRecord;
+  /** The other deliveries of the batch; none of a single one. */
+  readonly others: readonly DeliveryRecord[];
+  /** What is sent. */
   readonly event: EventRecord;
+  /** All of the batch, with their events; absent for a single one. */
+  readonly members?: readonly ClaimedDelivery[];
   /** When its lease ends at the earliest, by this process's clock: counted from before the claim was made. */
   readonly leaseUntil: number;
 }

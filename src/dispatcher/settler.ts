@@ -1,8 +1,8 @@
 import type { AttemptData, AttemptRecord, DeliveryRecord, SettledState } from '../domain/delivery.ts';
-import type { EventRepo, SettleResult } from '../repos.ts';
+import type { EventRepo, Settlement, SettleResult } from '../repos.ts';
 import { BatchWriter } from '../runtime/batch-writer.ts';
 import type { Run } from '../runtime/run.ts';
-import { toAttempt, toDelivery } from '../views.ts';
+import { type Delivery, toAttempt, toDelivery } from '../views.ts';
 import type { Claim, Lane } from './lane.ts';
 
 /** The end of a claim, on its way to the store. */
@@ -58,43 +58,48 @@ export class Settler {
   }
 
   #report(ending: Ending, result: SettleResult): void {
-    const { reporter } = this.#run;
     if (result === 'unknown') return;
+    const { claim } = ending;
+    this.#reportOne(claim.delivery, ending, result);
+    for (const delivery of claim.others) this.#reportOne(delivery, ending, result);
+  }
+
+  #reportOne(delivery: DeliveryRecord, ending: Ending, result: SettleResult): void {
+    const { reporter } = this.#run;
     const { attempt, next } = ending;
-    const after = (): DeliveryRecord => stateAfter(ending, this.#run.now());
+    const after = (): Delivery => toDelivery(stateAfter(delivery, ending, this.#run.now()));
     if (attempt !== undefined && reporter.wants('delivery:attempted')) {
-      const delivery = toDelivery(after());
-      reporter.emit('delivery:attempted', {
-        delivery,
-        attempt: toAttempt(recordOf(ending, attempt, result)),
-      });
+      const record = recordOf(delivery, attempt, result);
+      reporter.emit('delivery:attempted', { delivery: after(), attempt: toAttempt(record) });
     }
     if (result === 'late') return;
     if (next.status === 'delivered' && reporter.wants('delivery:delivered')) {
-      reporter.emit('delivery:delivered', { delivery: toDelivery(after()) });
+      reporter.emit('delivery:delivered', { delivery: after() });
     }
     if (next.status === 'exhausted' && reporter.wants('delivery:exhausted')) {
-      reporter.emit('delivery:exhausted', { delivery: toDelivery(after()) });
+      reporter.emit('delivery:exhausted', { delivery: after() });
     }
     if (next.status === 'waiting' && attempt?.counted === true && reporter.wants('delivery:failed')) {
-      reporter.emit('delivery:failed', { delivery: toDelivery(after()) });
+      reporter.emit('delivery:failed', { delivery: after() });
     }
   }
 }
 
-function toSettlement({ claim, attempt, next }: Ending): {
-  deliveryId: string;
-  token: number;
-  next: SettledState;
-  attempt?: AttemptData;
-} {
-  const { id, token } = claim.delivery;
-  return attempt === undefined ? { deliveryId: id, token, next } : { deliveryId: id, token, next, attempt };
+function toSettlement({ claim, attempt, next }: Ending): Settlement {
+  const { delivery, others } = claim;
+  const settlement: { -readonly [Field in keyof Settlement]: Settlement[Field] } = {
+    deliveryId: delivery.id,
+    token: delivery.token,
+    next,
+  };
+  if (attempt !== undefined) settlement.attempt = attempt;
+  if (others.length > 0) settlement.others = others.map(({ id, token }) => ({ deliveryId: id, token }));
+  return settlement;
 }
 
-/** What the store made of the delivery, without asking it. */
-function stateAfter({ claim, attempt, next }: Ending, now: number): DeliveryRecord {
-  const { leaseUntil: _leaseUntil, ...delivery } = claim.delivery;
+/** What the store made of a delivery, without asking it. */
+function stateAfter(claimed: DeliveryRecord, { attempt, next }: Ending, now: number): DeliveryRecord {
+  const { leaseUntil: _leaseUntil, ...delivery } = claimed;
   const tries = delivery.tries + (attempt?.counted === true ? 1 : 0);
   const base = { ...delivery, tries, attempts: delivery.attempts + (attempt === undefined ? 0 : 1) };
   switch (next.status) {
@@ -102,12 +107,17 @@ function stateAfter({ claim, attempt, next }: Ending, now: number): DeliveryReco
       return { ...base, status: 'delivered', completedAt: now };
     case 'exhausted':
       return { ...base, ...next, completedAt: now };
-    case 'waiting':
-      return { ...base, status: tries > 0 ? 'failed' : 'pending', dueAt: next.dueAt, queue: next.queue };
+    case 'waiting': {
+      const { batch: _batch, ...rest } = base;
+      return { ...rest, ...next, status: tries > 0 ? 'failed' : 'pending' };
+    }
   }
 }
 
-function recordOf({ claim }: Ending, attempt: AttemptData, result: SettleResult): AttemptRecord {
-  const { attempts, token } = claim.delivery;
+function recordOf(
+  { attempts, token }: DeliveryRecord,
+  attempt: AttemptData,
+  result: SettleResult,
+): AttemptRecord {
   return { ...attempt, number: attempts + 1, token, late: result === 'late' };
 }

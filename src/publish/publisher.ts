@@ -5,7 +5,7 @@ import { matchesAny } from '../domain/event-pattern.ts';
 import { matchesFilter } from '../domain/filter.ts';
 import { newId } from '../domain/ids.ts';
 import { delayBefore } from '../domain/retry-policy.ts';
-import { blocksWhenExhausted, type WebhookRecord } from '../domain/webhook.ts';
+import { blocksWhenExhausted, hasOwnQueue, type WebhookRecord } from '../domain/webhook.ts';
 import { ConflictError, quote } from '../errors.ts';
 import type { Reporter } from '../events.ts';
 import type { Settings } from '../options.ts';
@@ -157,7 +157,7 @@ export class Publisher {
     // Whoever stores into an own queue has to open it once that is committed. Who cannot leaves it to those who claim from the express queue.
     const canOpen = tx === undefined && opensQueues();
     const { ordered } = webhook.delivery;
-    const isOwn = ordered || webhook.status.state === 'retrying' || isApart(webhook.id);
+    const isOwn = hasOwnQueue(webhook) || webhook.status.state === 'retrying' || isApart(webhook.id);
     return {
       id: newId('dlv', now, settings.random),
       eventId: event.id,

@@ -1,6 +1,8 @@
-import { toClaims } from '../dispatcher/to-claims.ts';
+import { toBatchClaim, toClaims } from '../dispatcher/to-claims.ts';
+import { defaultBatchLimits } from '../domain/batch.ts';
+import { newId } from '../domain/ids.ts';
 import { blocksWhenExhausted, type WebhookRecord } from '../domain/webhook.ts';
-import type { ClaimResult } from '../repos.ts';
+import type { ClaimResult, QueueClaim } from '../repos.ts';
 import type { Outage } from '../runtime/run.ts';
 import { Drain } from './drain.ts';
 import type { Holding } from './holding.ts';
@@ -9,6 +11,11 @@ import type { RetryQueueParts } from './parts.ts';
 
 /** Queues that one call claims from. */
 const MAX_QUEUES_PER_CLAIM = 64;
+
+/** Batches of one webhook that one call claims. */
+const MAX_BATCHES_PER_CLAIM = 8;
+/** The share of a lease for which a queue is kept that has nothing to do for so long. */
+const KEPT_SHARE = 1 / 3;
 
 /** What the service tells its owner. */
 export interface ServiceHooks {
@@ -20,8 +27,8 @@ export interface ServiceHooks {
 
 /** One queue's part of a claim. */
 interface ClaimMade {
-  /** 0 is a look. */
-  readonly limit: number;
+  /** With a limit of 0 it is a look. */
+  readonly queues: readonly QueueClaim[];
   readonly stirs: number;
   readonly leaseUntil: number;
 }
@@ -118,9 +125,15 @@ export class Service {
       const room = dispatcher().roomOf(lane, webhook);
       if (room > 0) this.#want(holding, room);
       else if (lane.isQuiet) this.#hooks.starve(holding);
-    } else if (lane.isQuiet) this.#restOrLook(holding, webhook);
+    } else if (lane.isQuiet && !this.#isSoon(holding, webhook)) this.#restOrLook(holding, webhook);
     else this.#attendAt(holding, Math.max(holding.dryUntil, lane.pausedUntil));
     if (!holding.busy && lane.failures !== holding.storedFailures) this.#keeper.renew(holding);
+  }
+
+  /** A batch that waits for more of its kind: giving its queue back and taking it again with each event would cost more than to keep it. */
+  #isSoon({ dryUntil }: Holding, { delivery }: WebhookRecord): boolean {
+    const { run, settings } = this.#parts;
+    return delivery.mode === 'batched' && dryUntil - run.now() <= settings.leaseMs * KEPT_SHARE;
   }
 
   /** Something of the lane is under way; its end is one occasion to look again, the next due time another. */
@@ -148,27 +161,50 @@ export class Service {
       for (const [holding] of batch) this.#wanted.delete(holding);
       const now = run.now();
       const leaseUntil = now + settings.leaseMs;
-      const queues = batch.map(([{ webhookId }, { limit }]) => ({ webhookId, limit }));
+      const wishes = batch.map(([holding, { limit }]) => this.#claimsOf(holding, limit));
+      const queues = wishes.flat();
       const done = await this.#claims.attempt(() => events.claimQueues({ now, leaseUntil, queues }));
-      batch.forEach(([holding, { limit, stirs }], index) => {
+      let at = 0;
+      batch.forEach(([holding, { stirs }], index) => {
         holding.busy = false;
-        const result = done?.value[index];
-        if (result !== undefined) this.#claimed(holding, result, { limit, stirs, leaseUntil });
+        const wish = wishes[index] ?? [];
+        const results = done?.value.slice(at, at + wish.length);
+        at += wish.length;
+        if (results !== undefined) this.#claimed(holding, results, { queues: wish, stirs, leaseUntil });
         this.attend(holding);
       });
     }
     this.#isClaiming = false;
   }
 
-  #claimed(holding: Holding, result: ClaimResult, claim: ClaimMade): void {
-    const { deliveries, nextDueAt } = result;
+  /** One claim for as many deliveries as there is room for; of a batched webhook, one for each batch. */
+  #claimsOf({ webhookId }: Holding, limit: number): readonly QueueClaim[] {
+    const { run, settings, cache } = this.#parts;
+    const webhook = cache.peek(webhookId);
+    if (webhook?.delivery.mode !== 'batched') return [{ webhookId, limit }];
+    const limits = webhook.delivery.batch ?? defaultBatchLimits;
+    return Array.from({ length: Math.min(Math.max(limit, 1), MAX_BATCHES_PER_CLAIM) }, () => ({
+      webhookId,
+      limit: Math.min(limit, 1),
+      batch: { id: newId('bat', run.now(), settings.random), ...limits },
+    }));
+  }
+
+  #claimed(holding: Holding, results: readonly ClaimResult[], claim: ClaimMade): void {
     const { lane } = holding;
-    const gotAll = claim.limit === 0 || deliveries.length < claim.limit;
+    const nextDueAt = results.at(-1)?.nextDueAt;
+    const claims = results.flatMap(({ deliveries }, index) =>
+      claim.queues[index]?.batch === undefined || deliveries.length === 0
+        ? toClaims(deliveries, claim.leaseUntil)
+        : [toBatchClaim(deliveries, claim.leaseUntil)],
+    );
+    const wanted = claim.queues.reduce((sum, { limit }) => sum + limit, 0);
+    const gotAll = wanted === 0 || claims.length < wanted;
     // What came while the call was under way may not be in its answer.
     const stirred = holding.stirs !== claim.stirs;
     holding.dryUntil = gotAll && !stirred ? (nextDueAt ?? Number.POSITIVE_INFINITY) : 0;
     holding.seen = undefined;
-    if (deliveries.length > 0) this.#parts.dispatcher().accept(lane, toClaims(deliveries, claim.leaseUntil));
+    if (claims.length > 0) this.#parts.dispatcher().accept(lane, claims);
     else if (lane.isQuiet && !stirred) holding.seen = { nextDueAt };
   }
 
