@@ -89,11 +89,25 @@ function readOrdered(value: unknown): Pick<DeliveryMode, 'ordered' | 'onExhauste
 
 /** The limits of a batched webhook; those that are not given are the defaults. */
 function readBatch(value: unknown): BatchLimits {
-  const given = plainObject('delivery.batch', value, { keys: ['maxEvents', 'maxBytes', 'maxWaitMs'] as const });
+  const given = plainObject('delivery.batch', value, {
+    keys: ['maxEvents', 'maxBytes', 'maxWaitMs'] as const,
+  });
   const { maxEvents, maxBytes, maxWaitMs } = defaultBatchLimits;
   return {
-    maxEvents: numberIn('delivery.batch.maxEvents', given.maxEvents ?? maxEvents, { min: 1, max: 1_000, integer: true }),
-    maxBytes: numberIn('delivery.batch.maxBytes', given.maxBytes ?? maxBytes, { min: 1, max: 16_777_216, integer: true }),
-    maxWaitMs: numberIn('delivery.batch.maxWaitMs', given.maxWaitMs ?? maxWaitMs, { min: 0, max: 3_600_000, integer: true }),
+    maxEvents: numberIn('delivery.batch.maxEvents', given.maxEvents ?? maxEvents, {
+      min: 1,
+      max: 1_000,
+      integer: true,
+    }),
+    maxBytes: numberIn('delivery.batch.maxBytes', given.maxBytes ?? maxBytes, {
+      min: 1,
+      max: 16_777_216,
+      integer: true,
+    }),
+    maxWaitMs: numberIn('delivery.batch.maxWaitMs', given.maxWaitMs ?? maxWaitMs, {
+      min: 0,
+      max: 3_600_000,
+      integer: true,
+    }),
   };
 }

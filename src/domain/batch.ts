@@ -27,7 +27,13 @@ export const defaultBatchLimits: BatchLimits = { maxEvents: 100, maxBytes: 262_1
 const ELEMENT_BYTES = 10;
 
 /** What an event takes up in the body of a batch, in bytes. */
-export function bytesInBatch({ id, body }: Pick<EventRecord, 'id' | 'body'>): number {
+export function bytesInBatch({
+  id,
+  body,
+}: {
+  readonly id: string;
+  readonly body: { readonly byteLength: number };
+}): number {
   return body.byteLength + id.length + ELEMENT_BYTES;
 }
 
@@ -35,6 +41,38 @@ export function bytesInBatch({ id, body }: Pick<EventRecord, 'id' | 'body'>): nu
 export function batchKind({ contentType, headers }: Pick<EventRecord, 'contentType' | 'headers'>): string {
   const sorted = Object.entries(headers ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([contentType.toLowerCase().replaceAll(/\s/g, ''), sorted]);
+}
+
+/** What a delivery that could go into a batch is judged by. */
+export interface BatchCandidate {
+  /** By `bytesInBatch`. */
+  readonly bytes: number;
+  /** By `batchKind`. */
+  readonly kind: string;
+  readonly tries: number;
+  /** Whether it is in a batch that is whole. */
+  readonly isTaken: boolean;
+}
+
+/**
+ * How many of the candidates, in their order, make a batch with the first of them, which fits always; and whether nothing more could come to it. Give one more than
+ * `maxEvents`, or all there are.
+ */
+export function batchOf(
+  candidates: readonly BatchCandidate[],
+  { maxEvents, maxBytes }: BatchLimits,
+): { readonly length: number; readonly isFull: boolean } {
+  const [first] = candidates;
+  if (first === undefined) return { length: 0, isFull: false };
+  let length = 1;
+  let { bytes } = first;
+  for (const next of candidates.slice(1)) {
+    bytes += next.bytes;
+    const fits = length < maxEvents && bytes <= maxBytes;
+    if (!fits || next.isTaken || next.kind !== first.kind || next.tries !== first.tries) break;
+    length += 1;
+  }
+  return { length, isFull: length === maxEvents || length < candidates.length };
 }
 
 const encoder = new TextEncoder();

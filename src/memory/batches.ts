@@ -1,4 +1,10 @@
-import { type BatchMembership, batchKind, bytesInBatch } from '../domain/batch.ts';
+import {
+  type BatchCandidate,
+  type BatchMembership,
+  batchKind,
+  batchOf,
+  bytesInBatch,
+} from '../domain/batch.ts';
 import type { BatchClaim } from '../repos.ts';
 import type { DeliveryRow } from './delivery-row.ts';
 import type { DueQueue } from './due-queue.ts';
@@ -47,25 +53,23 @@ export class Batches {
   }
 
   #form(first: DeliveryRow, queue: DueQueue<DeliveryRow>, { now, rule }: Forming): TakenBatch {
-    const rows = [first];
-    const rest: DeliveryRow[] = [];
-    const kind = batchKind(first.event);
-    let bytes = bytesInBatch(first.event);
-    let isOpen = true;
-    while (isOpen) {
-      const next = rows.length < rule.maxEvents ? queue.takeDue(now) : undefined;
+    const candidates = [first];
+    while (candidates.length <= rule.maxEvents) {
+      const next = queue.takeDue(now);
       if (next === undefined) break;
-      bytes += bytesInBatch(next.event);
-      isOpen =
-        bytes <= rule.maxBytes &&
-        next.record.tries === first.record.tries &&
-        batchKind(next.event) === kind &&
-        this.#whole(next, now) === undefined;
-      (isOpen ? rows : rest).push(next);
+      candidates.push(next);
     }
-    const isFull = !isOpen || rows.length === rule.maxEvents;
+    const judged = candidates.map((row) => this.#judged(row, now));
+    const { length: size, isFull } = batchOf(judged, rule);
     const ripeAt = isFull ? 0 : first.record.dueAt + rule.maxWaitMs;
-    return { rows, batch: { id: rule.id, size: rows.length, refusals: 0 }, ripeAt, rest };
+    const batch = { id: rule.id, size, refusals: 0 };
+    return { rows: candidates.slice(0, size), batch, ripeAt, rest: candidates.slice(size) };
+  }
+
+  #judged(row: DeliveryRow, now: number): BatchCandidate {
+    const { event, record } = row;
+    const isTaken = this.#whole(row, now) !== undefined;
+    return { bytes: bytesInBatch(event), kind: batchKind(event), tries: record.tries, isTaken };
   }
 
   #add(id: string, row: DeliveryRow): void {

@@ -17,6 +17,11 @@ export interface DeliveryColumns {
   readonly ordering_key: string | null;
   /** Whether an exhausted one holds its place in the line of its key: 0 or 1. */
   readonly blocks: number;
+  readonly batch_id: string | null;
+  /** Null with `batch_id`. */
+  readonly batch_size: number | null;
+  /** Null with `batch_id`. */
+  readonly refusals: number | null;
   readonly due_at: number;
   readonly token: number;
   /** Null unless delivering. */
@@ -47,6 +52,8 @@ export function deliveryOf(columns: DeliveryColumns): DeliveryRecord {
     createdAt: columns.created_at,
   };
   if (columns.ordering_key !== null) delivery.orderingKey = columns.ordering_key;
+  const { batch_id: id, batch_size: size, refusals } = columns;
+  if (id !== null) delivery.batch = { id, size: size ?? 1, refusals: refusals ?? 0 };
   if (columns.blocks !== 0) delivery.blocks = true;
   if (columns.reason !== null) delivery.reason = reasonOfCode(columns.reason);
   if (columns.lease_until !== null) delivery.leaseUntil = columns.lease_until;

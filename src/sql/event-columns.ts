@@ -45,6 +45,12 @@ export function extraText(event: EventRecord): string | null {
   });
 }
 
+/** What decides with which others an event can be sent, of the column `extra`. */
+export function kindFieldsOf(extra: string | null): Pick<EventRecord, 'contentType' | 'headers'> {
+  const { contentType = USUAL_CONTENT_TYPE, headers }: Extra = extra === null ? {} : JSON.parse(extra);
+  return headers === undefined ? { contentType } : { contentType, headers };
+}
+
 /** The event of columns. The bytes are taken as they are, without a copy. */
 export function eventOf(columns: EventColumns): EventRecord {
   const extra: Extra | undefined = columns.extra === null ? undefined : JSON.parse(columns.extra);

@@ -1,19 +1,27 @@
+import type { BatchMembership } from '../domain/batch.ts';
 import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { EventRecord } from '../domain/event.ts';
-import type { ClaimedDelivery, ClaimResult, ExpressClaim, LeaseTimes, QueuesClaim } from '../repos.ts';
+import type {
+  ClaimedDelivery,
+  ClaimResult,
+  ExpressClaim,
+  LeaseTimes,
+  QueueClaim,
+  QueuesClaim,
+} from '../repos.ts';
 import { attemptKinds, attemptText, lostAttempt } from '../sql/attempt-columns.ts';
 import { INSERT_ATTEMPT } from './attempt-rows.ts';
+import { type FoundBatch, findBatch, setBatch } from './batch.ts';
+import { at, CLAIMABLE, type ClaimableRow } from './claimable.ts';
 import type { ClaimedPlaces } from './claimed-places.ts';
 import { eventsBySeq } from './event-rows.ts';
 import { HELD_BACK, places as linePlaces, setPlace } from './line.ts';
 import type { Statements } from './statements.ts';
 
-const CLAIMABLE =
-  'seq, event_seq, id, webhook_id, tenant_id, event_type, created_at, status, due_at, wake_at, claimed_at, token, attempts, tries, lost, ordering_key';
 /** `+?`: a LIMIT that is a bare parameter has SQLite compile the statement anew for every other value. */
-const DUE_EXPRESS = `SELECT ${CLAIMABLE} FROM surehook_deliveries
+const DUE_EXPRESS = `SELECT ${CLAIMABLE} FROM surehook_deliveries d
   WHERE queue = 0 AND wake_at IS NOT NULL AND wake_at <= ? ORDER BY wake_at, seq LIMIT +?`;
-const DUE_OWN = `SELECT ${CLAIMABLE} FROM surehook_deliveries
+const DUE_OWN = `SELECT ${CLAIMABLE} FROM surehook_deliveries d
   WHERE queue = 1 AND webhook_id = ? AND wake_at IS NOT NULL AND wake_at <= ? ORDER BY wake_at, seq LIMIT +?`;
 const NEXT_EXPRESS = `SELECT wake_at FROM surehook_deliveries
   WHERE queue = 0 AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1`;
@@ -24,28 +32,7 @@ const LEASE = `UPDATE surehook_deliveries SET status = 1, token = token + 1, wak
   attempts = attempts + (status = 1), lost = lost + (status = 1)
   WHERE seq IN (SELECT value FROM json_each(?))`;
 
-/** The columns of `CLAIMABLE`, in their order. `wakeAt` is the end of the lost lease where `status` is delivering. */
-type ClaimableRow = readonly [
-  seq: number,
-  eventSeq: number,
-  id: string,
-  webhookId: string,
-  tenantId: string,
-  eventType: string,
-  createdAt: number,
-  status: number,
-  dueAt: number,
-  wakeAt: number,
-  claimedAt: number | null,
-  token: number,
-  attempts: number,
-  tries: number,
-  lost: number,
-  orderingKey: string | null,
-];
-
 const DELIVERING = 1;
-const ORDERING_KEY = 15;
 
 /** Claims from the express queue. Must be run in a transaction. */
 export function claimExpress(sql: Statements, request: ExpressClaim, places: ClaimedPlaces): ClaimResult {
@@ -54,7 +41,7 @@ export function claimExpress(sql: Statements, request: ExpressClaim, places: Cla
   const events = eventsOf(sql, rows);
   const next = sql.get<{ wake_at: number }>(NEXT_EXPRESS);
   return resultOf(
-    claimedOf(rows, { events, leaseUntil: request.leaseUntil, queue: 'express', places }),
+    claimedOf(rows, { events, leaseUntil: request.leaseUntil, queue: 'express', places, batch: undefined }),
     next,
   );
 }
@@ -62,22 +49,36 @@ export function claimExpress(sql: Statements, request: ExpressClaim, places: Cla
 /** Claims from queues of single webhooks. Must be run in a transaction. */
 export function claimQueues(sql: Statements, request: QueuesClaim, places: ClaimedPlaces): ClaimResult[] {
   const { now, leaseUntil } = request;
-  const queues = request.queues.map(({ webhookId, limit }) => {
-    const rows = sql.rows<ClaimableRow>(DUE_OWN, webhookId, now, limit);
+  const found = request.queues.map((queue) => {
+    const take = takeOf(sql, queue, now);
     // Before the next look: a queue that is named twice hands nothing out twice.
-    lease(sql, rows, request);
-    return { webhookId, rows };
+    lease(sql, take.rows, request);
+    const moved = take.rows.filter((row) => row[at.batchId] !== (take.batch?.id ?? null));
+    if (moved.length > 0)
+      setBatch(
+        sql,
+        moved.map(([seq]) => seq),
+        take.batch,
+      );
+    return { ...take, webhookId: queue.webhookId };
   });
   const events = eventsOf(
     sql,
-    queues.flatMap(({ rows }) => rows),
+    found.flatMap(({ rows }) => rows),
   );
-  return queues.map(({ webhookId, rows }) =>
-    resultOf(
-      claimedOf(rows, { events, leaseUntil, queue: 'own', places }),
-      sql.get<{ wake_at: number }>(NEXT_OWN, webhookId),
-    ),
-  );
+  return found.map(({ webhookId, rows, batch, ripeAt = 0 }) => {
+    const claimed = claimedOf(rows, { events, leaseUntil, queue: 'own', places, batch });
+    const next = sql.get<Next>(NEXT_OWN, webhookId);
+    return resultOf(claimed, next && { wake_at: Math.max(next.wake_at, ripeAt) });
+  });
+}
+
+/** What of a queue is to be claimed now. */
+function takeOf(sql: Statements, { webhookId, limit, batch: rule }: QueueClaim, now: number): FoundBatch {
+  if (rule === undefined)
+    return { rows: sql.rows<ClaimableRow>(DUE_OWN, webhookId, now, limit), batch: undefined };
+  const found = findBatch(sql, { webhookId, rule }, now);
+  return limit > 0 ? found : { ...found, rows: [] };
 }
 
 /** Puts rows under a lease, and records the claims that it replaces. */
@@ -89,7 +90,7 @@ function lease(sql: Statements, rows: readonly ClaimableRow[], { now, leaseUntil
     sql.run(INSERT_ATTEMPT, seq, attempts + 1, token, attemptKinds.lost, data);
   }
   sql.run(LEASE, leaseUntil, now, JSON.stringify(rows.map(([seq]) => seq)));
-  for (const row of rows) if (row[ORDERING_KEY] !== null) setPlace(sql, row[0], linePlaces.delivering);
+  for (const row of rows) if (row[at.orderingKey] !== null) setPlace(sql, row[0], linePlaces.delivering);
 }
 
 function eventsOf(sql: Statements, rows: readonly ClaimableRow[]): ReadonlyMap<number, EventRecord> {
@@ -105,6 +106,11 @@ interface Claimed {
   readonly leaseUntil: number;
   readonly queue: DeliveryRecord['queue'];
   readonly places: ClaimedPlaces;
+  readonly batch: BatchMembership | undefined;
+}
+
+interface Next {
+  readonly wake_at: number;
 }
 
 function claimedOf(rows: readonly ClaimableRow[], claimed: Claimed): ClaimedDelivery[] {
@@ -117,11 +123,15 @@ function claimedOf(rows: readonly ClaimableRow[], claimed: Claimed): ClaimedDeli
   });
 }
 
-function leased(row: ClaimableRow, event: EventRecord, { leaseUntil, queue }: Claimed): DeliveryRecord {
+function leased(
+  row: ClaimableRow,
+  event: EventRecord,
+  { leaseUntil, queue, batch }: Claimed,
+): DeliveryRecord {
   const [, , id, webhookId, tenantId, eventType, createdAt, status, dueAt, , , token, attempts, tries, lost] =
     row;
   const lostOne = status === DELIVERING ? 1 : 0;
-  const delivery: DeliveryRecord = {
+  const delivery: { -readonly [Field in keyof DeliveryRecord]: DeliveryRecord[Field] } = {
     id,
     eventId: event.id,
     webhookId,
@@ -137,8 +147,10 @@ function leased(row: ClaimableRow, event: EventRecord, { leaseUntil, queue }: Cl
     lost: lost + lostOne,
     createdAt,
   };
-  const orderingKey = row[ORDERING_KEY];
-  return orderingKey === null ? delivery : { ...delivery, orderingKey };
+  const orderingKey = row[at.orderingKey];
+  if (orderingKey !== null) delivery.orderingKey = orderingKey;
+  if (batch !== undefined) delivery.batch = batch;
+  return delivery;
 }
 
 function resultOf(

@@ -26,6 +26,13 @@ type HeldRow = readonly [
   orderingKey: string | null,
 ];
 
+/** Whether the claims that these settlements end are all present ones. */
+export function areHeld(sql: Statements, parts: readonly (Settlement & { readonly seq: number })[]): boolean {
+  const rows = sql.rows<HeldRow>(HELD, JSON.stringify(parts.map(({ seq }) => seq)));
+  const held = new Set(rows.map(([, id, token]) => `${token} ${id}`));
+  return parts.every(({ deliveryId, token }) => held.has(`${token} ${deliveryId}`));
+}
+
 /** Whether it is of the kind that nearly all are: one counted attempt, and the endpoint took it. */
 export function isSuccess(settlement: Settlement): settlement is Settlement & { attempt: AttemptData } {
   return settlement.next.status === 'delivered' && settlement.attempt?.counted === true;
@@ -42,10 +49,15 @@ export function deliver(sql: Statements, successes: readonly Success[], now: num
   const ended: number[] = [];
   const ofLines: number[] = [];
   const ids = new Set<string>();
+  let text = '';
+  let known: AttemptData | undefined;
   for (const { seq, deliveryId, token, attempt } of successes) {
     const [, id, heldToken, attempts = 0, orderingKey = null] = places.get(seq) ?? [];
     if (id !== deliveryId || heldToken !== token) continue;
-    sql.run(INSERT_ATTEMPT, seq, attempts + 1, token, attemptKinds.settled, attemptText(attempt));
+    // The members of a batch have one attempt in common.
+    if (attempt !== known) text = attemptText(attempt);
+    known = attempt;
+    sql.run(INSERT_ATTEMPT, seq, attempts + 1, token, attemptKinds.settled, text);
     ended.push(seq);
     if (orderingKey !== null) ofLines.push(seq);
     ids.add(id);

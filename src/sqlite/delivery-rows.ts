@@ -5,7 +5,7 @@ import type { Statements } from './statements.ts';
 /** What a delivery is read from; `d` is the delivery. The id of its event is the event's, found by its place. */
 export const DELIVERY = `d.id, (SELECT e.id FROM surehook_events e WHERE e.seq = d.event_seq) AS event_id,
   d.webhook_id, d.tenant_id, d.event_type, d.status, d.reason, d.queue, d.ordering_key,
-  (d.status = 4 AND d.place IS NOT NULL) AS blocks, d.due_at, d.token,
+  (d.status = 4 AND d.place IS NOT NULL) AS blocks, d.batch_id, d.batch_size, d.refusals, d.due_at, d.token,
   CASE WHEN d.status = 1 THEN d.wake_at END AS lease_until, d.attempts, d.tries, d.lost, d.created_at, d.completed_at`;
 
 const BY_IDS = `SELECT ${DELIVERY} FROM surehook_deliveries d WHERE d.id IN (SELECT value FROM json_each(?))`;

@@ -13,7 +13,7 @@ const LAST_MARK =
   'SELECT marked FROM surehook_deliveries WHERE marked IS NOT NULL ORDER BY marked DESC LIMIT 1';
 const MARK = `UPDATE surehook_deliveries
   SET status = 5, reason = NULL, completed_at = NULL, tries = 0, lost = 0, marked = ?,
-    place = iif(ordering_key IS NULL, NULL, 1)
+    place = iif(ordering_key IS NULL, NULL, 1), batch_id = NULL, batch_size = NULL, refusals = NULL
   WHERE id = ? AND status = 4 RETURNING seq`;
 const LONGEST_MARKED = 'SELECT seq FROM surehook_deliveries WHERE marked IS NOT NULL ORDER BY marked LIMIT ?';
 const PROMOTE = `UPDATE surehook_deliveries SET status = 0, queue = 0, due_at = ?, wake_at = ?, marked = NULL

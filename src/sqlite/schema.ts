@@ -49,7 +49,10 @@ export const migrations: readonly string[] = [
     completed_at INTEGER,
     marked INTEGER,
     ordering_key TEXT,
-    place INTEGER
+    place INTEGER,
+    batch_id TEXT,
+    batch_size INTEGER,
+    refusals INTEGER
   );
   CREATE INDEX surehook_deliveries_express ON surehook_deliveries (wake_at)
     WHERE queue = 0 AND wake_at IS NOT NULL;
@@ -59,6 +62,8 @@ export const migrations: readonly string[] = [
     WHERE completed_at IS NOT NULL;
   CREATE INDEX surehook_deliveries_line ON surehook_deliveries (webhook_id, ordering_key, place, seq)
     WHERE place IS NOT NULL;
+  CREATE INDEX surehook_deliveries_batch ON surehook_deliveries (batch_id, wake_at)
+    WHERE batch_id IS NOT NULL AND wake_at IS NOT NULL;
   CREATE INDEX surehook_deliveries_marked ON surehook_deliveries (marked) WHERE marked IS NOT NULL;
   CREATE INDEX surehook_deliveries_all ON surehook_deliveries (created_at, id);
   CREATE INDEX surehook_deliveries_tenant ON surehook_deliveries (tenant_id, created_at, id);

@@ -1,9 +1,10 @@
+import type { BatchMembership } from '../domain/batch.ts';
 import type { Settlement, SettleResult } from '../repos.ts';
 import { attemptKinds, attemptText } from '../sql/attempt-columns.ts';
 import { queueCodes, reasonCodes } from '../sql/codes.ts';
 import { INSERT_ATTEMPT } from './attempt-rows.ts';
 import type { ClaimedPlaces } from './claimed-places.ts';
-import { deliver, isSuccess, type Success } from './deliver.ts';
+import { areHeld, deliver, isSuccess, type Success } from './deliver.ts';
 import { alignEnded } from './line.ts';
 import type { Statements } from './statements.ts';
 
@@ -16,7 +17,8 @@ const IF_HELD = 'WHERE seq = ? AND token = ? AND status = 1 AND id = ?';
 const COUNT = 'attempts = attempts + ?, tries = tries + ?';
 const DELIVER = `UPDATE surehook_deliveries SET status = 3, wake_at = NULL, completed_at = ?, ${COUNT} ${IF_HELD}`;
 const EXHAUST = `UPDATE surehook_deliveries SET status = 4, wake_at = NULL, completed_at = ?, reason = ?, ${COUNT} ${IF_HELD}`;
-const WAIT = `UPDATE surehook_deliveries SET status = iif(tries + ? > 0, 2, 0), wake_at = ?, due_at = ?, queue = ?, ${COUNT} ${IF_HELD}`;
+const WAIT = `UPDATE surehook_deliveries SET status = iif(tries + ? > 0, 2, 0), wake_at = ?, due_at = ?, queue = ?,
+  batch_id = ?, batch_size = ?, refusals = ?, ${COUNT} ${IF_HELD}`;
 /** The attempt of a claim that was ended just now: the newest. */
 const RECORD = `INSERT INTO surehook_attempts (delivery_seq, number, token, kind, data)
   SELECT seq, attempts, token, ?, ? FROM surehook_deliveries WHERE seq = ?`;
@@ -36,14 +38,41 @@ export function settleAll(
   const hints = settlements.map(({ deliveryId }) => places.take(deliveryId));
   const successes = settlements.flatMap((settlement, index): Success[] => {
     const seq = hints[index];
-    return seq !== undefined && isSuccess(settlement) ? [{ ...settlement, seq }] : [];
+    const isSingle = seq !== undefined && settlement.others === undefined;
+    return isSingle && isSuccess(settlement) ? [{ ...settlement, seq }] : [];
   });
   const delivered = deliver(sql, successes, now);
   return settlements.map((settlement, index) => {
     const hint = hints[index];
+    if (settlement.others !== undefined) return settleBatch(sql, settlement, { now, places, hint });
     const isDone = hint !== undefined && delivered.has(settlement.deliveryId);
     return isDone ? 'applied' : settle(sql, settlement, { now, hint });
   });
+}
+
+/** All of a batch or none of it. */
+function settleBatch(
+  sql: Statements,
+  settlement: Settlement,
+  {
+    now,
+    places,
+    hint,
+  }: { readonly now: number; readonly places: ClaimedPlaces; readonly hint: number | undefined },
+): SettleResult {
+  const { others = [], ...one } = settlement;
+  const each = [one, ...others.map((other) => ({ ...one, ...other }))];
+  const placed = each.map((part, index) => ({
+    ...part,
+    seq:
+      (index === 0 ? hint : places.take(part.deliveryId)) ??
+      sql.get<Stored>(FIND, part.deliveryId)?.seq ??
+      -1,
+  }));
+  if (!areHeld(sql, placed)) return each.map((part) => settleLate(sql, part))[0] ?? 'unknown';
+  if (isSuccess(one)) deliver(sql, placed as readonly Success[], now);
+  else for (const { seq, ...part } of placed) settle(sql, part, { now, hint: seq });
+  return 'applied';
 }
 
 function settle(
@@ -75,8 +104,18 @@ function end(
     case 'exhausted':
       return sql.run(EXHAUST, now, reasonCodes[next.reason], ...held) > 0;
     case 'waiting':
-      return sql.run(WAIT, counted, next.dueAt, next.dueAt, queueCodes[next.queue], ...held) > 0;
+      return (
+        sql.run(WAIT, counted, next.dueAt, next.dueAt, queueCodes[next.queue], ...batchOf(next), ...held) > 0
+      );
   }
+}
+
+function batchOf({
+  batch,
+}: {
+  readonly batch?: BatchMembership;
+}): [string | null, number | null, number | null] {
+  return [batch?.id ?? null, batch?.size ?? null, batch?.refusals ?? null];
 }
 
 interface Stored {

@@ -116,7 +116,9 @@ describe('a batched webhook', () => {
     await surehook.publishMany(upTo(5).map((data) => ({ type: 'a.b', data: 10 + data })));
     await clock.advance(MINUTE);
     const [one, two] = transport.requests;
-    const same = transport.requests.filter(({ headers }) => headers['webhook-id'] === one?.headers['webhook-id']);
+    const same = transport.requests.filter(
+      ({ headers }) => headers['webhook-id'] === one?.headers['webhook-id'],
+    );
     expect(same.length).toBeGreaterThanOrEqual(2);
     for (const request of same) expect(request.text()).toBe(one?.text());
     expect(two).toBeDefined();
@@ -185,7 +187,8 @@ describe('a batched webhook', () => {
       expect(await deliveryOf(surehook, event)).toMatchObject({ status: 'exhausted', attempts: 2 });
     isWell = true;
     const before = transport.requests.length;
-    for (const { deliveries } of published.slice(0, 3)) await surehook.deliveries.replay(deliveries[0]?.id ?? '');
+    for (const { deliveries } of published.slice(0, 3))
+      await surehook.deliveries.replay(deliveries[0]?.id ?? '');
     await clock.advance(MINUTE);
     const after = transport.requests.slice(before);
     expect(after.flatMap(numbers).toSorted((a, b) => a - b)).toEqual([0, 1, 2]);
@@ -236,7 +239,9 @@ describe('a batched webhook', () => {
     await again.surehook.start();
     await clock.advance(5 * MINUTE);
     expect(next.transport.requests.flatMap(numbers).toSorted((a, b) => a - b)).toEqual(upTo(30));
-    const same = next.transport.requests.find(({ headers }) => headers['webhook-id'] === sent?.headers['webhook-id']);
+    const same = next.transport.requests.find(
+      ({ headers }) => headers['webhook-id'] === sent?.headers['webhook-id'],
+    );
     expect(same?.text()).toBe(sent?.text());
   });
 });

@@ -153,7 +153,11 @@ describe('the statements', () => {
     ],
     ['settling', /^UPDATE surehook_deliveries SET status = 3/, 'INTEGER PRIMARY KEY (rowid=?)'],
     ['leasing', /^UPDATE surehook_deliveries SET status = 1/, 'INTEGER PRIMARY KEY (rowid=?)'],
-    ['whose turn it is', /place IS NOT NULL ORDER BY place, seq/, 'surehook_deliveries_line (webhook_id=? AND ordering_key=?'],
+    [
+      'whose turn it is',
+      /place IS NOT NULL ORDER BY place, seq/,
+      'surehook_deliveries_line (webhook_id=? AND ordering_key=?',
+    ],
     ['promoting', /^SELECT seq FROM surehook_deliveries WHERE marked/, 'surehook_deliveries_marked'],
     [
       'pruning',
