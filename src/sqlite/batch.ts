@@ -5,7 +5,7 @@ import { at, CLAIMABLE, type ClaimableRow } from './claimable.ts';
 import type { Statements } from './statements.ts';
 
 const MEMBERS = `SELECT ${CLAIMABLE} FROM surehook_deliveries d
-  WHERE d.batch_id = ? AND d.wake_at IS NOT NULL AND d.wake_at <= ? ORDER BY d.seq`;
+  WHERE d.batch_id = ? AND d.wake_at IS NOT NULL AND d.wake_at <= ?`;
 const CANDIDATES = `SELECT ${CLAIMABLE}, length(e.body), e.id, e.extra
   FROM surehook_deliveries d JOIN surehook_events e ON e.seq = d.event_seq
   WHERE d.queue = 1 AND d.webhook_id = ? AND d.wake_at IS NOT NULL AND d.wake_at <= ?
@@ -63,7 +63,7 @@ function wholeBatch(
   const [id, size] = [row[at.batchId], row[at.batchSize]];
   if (id === null) return undefined;
   const members = sql.rows<ClaimableRow>(MEMBERS, id, now);
-  return members.length === size ? members : undefined;
+  return members.length === size ? members.sort(([a], [b]) => a - b) : undefined;
 }
 
 function judgedOf(sql: Statements, row: CandidateRow, now: number): Parameters<typeof batchOf>[0][number] {

@@ -29,6 +29,12 @@ beforeAll(async () => {
   await events.claimExpress({ ...LEASE, limit: 9 });
   await events.claimQueues({ ...LEASE, queues: [{ webhookId: 'whk_own', limit: 9 }] });
   await events.claimExpress({ now: NOW + 5_000, leaseUntil: NOW + 9_000, limit: 9 });
+  const batch = { id: 'bat_1', maxEvents: 9, maxBytes: 99_999, maxWaitMs: 0 };
+  await events.append([anEntry({ queue: 'own', webhookId: 'whk_b' })], { now: NOW });
+  for (let calls = 0; calls < 2; calls += 1) {
+    const times = { now: NOW + 10_000 * calls, leaseUntil: NOW + 10_000 * calls + 1 };
+    await events.claimQueues({ ...times, queues: [{ webhookId: 'whk_b', limit: 1, batch }] });
+  }
   const settlement = (token: number) => ({ deliveryId: 'dlv_1', token, attempt: anAttempt() });
   const ends = [
     { status: 'waiting', dueAt: 1, queue: 'express' },
@@ -127,12 +133,12 @@ describe('the statements', () => {
   it.each([
     [
       'the claim of the express queue',
-      /^SELECT seq, event_seq[^?]*queue = 0/s,
+      /^SELECT d.seq, d.event_seq[^?]*queue = 0/s,
       'surehook_deliveries_express (wake_at>? AND wake_at<?)',
     ],
     [
       'the claim of an own queue',
-      /^SELECT seq, event_seq[^?]*queue = 1/s,
+      /^SELECT d.seq, d.event_seq[^?]*WHERE queue = 1/s,
       'surehook_deliveries_own (webhook_id=? AND wake_at>? AND wake_at<?)',
     ],
     [
@@ -157,6 +163,12 @@ describe('the statements', () => {
       'whose turn it is',
       /place IS NOT NULL ORDER BY place, seq/,
       'surehook_deliveries_line (webhook_id=? AND ordering_key=?',
+    ],
+    ['a batch', /^SELECT d.seq[^?]*batch_id = \?/s, 'surehook_deliveries_batch (batch_id=?'],
+    [
+      'forming a batch',
+      /^SELECT d.seq[^?]*JOIN surehook_events/s,
+      'surehook_deliveries_own (webhook_id=? AND wake_at>? AND wake_at<?)',
     ],
     ['promoting', /^SELECT seq FROM surehook_deliveries WHERE marked/, 'surehook_deliveries_marked'],
     [

@@ -5,7 +5,7 @@ import type { LawContext } from './context.ts';
  * - `append`, `idempotency`: publishing.
  * - `claim-express`, `claim-queues`, `leases`, `fencing`: who works on what, and until when.
  * - `settle`, `own-queues`, `replay`, `prune`: what becomes of a delivery.
- * - `ordering`: deliveries with an ordering key take turns.
+ * - `ordering`, `batches`: deliveries with an ordering key take turns; several for one request.
  * - `listing`, `round-trip`: reading back, hostile strings and bytes included.
  * - `webhooks` (of any `WebhookRepo`), `webhook-store` (of a `WebhookStore`).
  * - `queue-state`, `queue-leases`: the `StateRepo`.
@@ -23,6 +23,7 @@ export type LawFamily =
   | 'replay'
   | 'prune'
   | 'ordering'
+  | 'batches'
   | 'listing'
   | 'round-trip'
   | 'webhooks'

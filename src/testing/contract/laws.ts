@@ -1,4 +1,5 @@
 import { appendLaws } from './append.ts';
+import { batchesLaws } from './batches.ts';
 import { claimExpressLaws } from './claim-express.ts';
 import { claimQueuesLaws } from './claim-queues.ts';
 import { fencingLaws } from './fencing.ts';
@@ -29,6 +30,7 @@ export const allLaws: readonly Law[] = [
   ...settleLaws,
   ...ownQueuesLaws,
   ...orderingLaws,
+  ...batchesLaws,
   ...replayLaws,
   ...pruneLaws,
   ...listingLaws,

@@ -1,0 +1,376 @@
+import assert from 'node:assert/strict';
+import { type BatchMembership, bytesInBatch } from '../../domain/batch.ts';
+import type { DeliveryRecord, SettledState } from '../../domain/delivery.ts';
+import type { EventRecord } from '../../domain/event.ts';
+import type { BatchClaim, ClaimResult, QueueClaim, Settlement } from '../../repos.ts';
+import type { LawContext } from './context.ts';
+import { allDistinct, ids, only, same } from './expect.ts';
+import { type Law, lawsOf } from './law.ts';
+import { aDelivery, anAttempt, anEvent, freshId, LONG_AGO_MS, times } from './records.ts';
+
+const OK = anAttempt({ httpStatus: 200, responseBody: 'ok' });
+const DELIVERED: SettledState = { status: 'delivered' };
+
+/** A claim of a batch: deliveries of one kind that are handed out, ended and handed out again together. */
+export const batchesLaws: readonly Law[] = lawsOf('batches', {
+  'forms a batch of what is due, in the order of its append': async (context) => {
+    const published = await waiting(context, 3);
+    const { rule, deliveries } = await claimed(context);
+    same(ids(deliveries), ids(published));
+    for (const delivery of deliveries) {
+      same(delivery.batch, { id: rule.id, size: 3, refusals: 0 });
+      same({ status: delivery.status, token: delivery.token }, { status: 'delivering', token: 1 });
+      same(await context.delivery(delivery.id), delivery);
+    }
+    same((await claimed(context)).deliveries, []);
+  },
+
+  'forms a batch of one where one is due': async (context) => {
+    await waiting(context, 1);
+    const later = (await context.now()) + 9_000_000;
+    await context.publish(1, { queue: 'own', dueAt: later });
+    const { deliveries, nextDueAt } = await claimed(context);
+    same(only(deliveries).batch?.size, 1);
+    same(nextDueAt, only(deliveries).leaseUntil);
+  },
+
+  'puts no more than maxEvents into a batch, and the rest into others': async (context) => {
+    const published = await waiting(context, 7);
+    const queues = times(4, () => queueOf(ruleOf({ maxEvents: 3 })));
+    const results = await context.repos.events.claimQueues({ ...(await context.lease()), queues });
+    same(results.map(idsOf), [
+      ids(published.slice(0, 3)),
+      ids(published.slice(3, 6)),
+      ids(published.slice(6)),
+      [],
+    ]);
+    same(
+      results.slice(0, 3).map(({ deliveries }) => deliveries[0]?.delivery.batch?.id),
+      queues.slice(0, 3).map(({ batch }) => batch?.id),
+    );
+  },
+
+  'puts no more than maxBytes into a batch, one delivery at least': async (context) => {
+    const bodies = [400, 400, 2_000, 10, 10];
+    const events = bodies.map((length) => anEvent({ body: new Uint8Array(length).fill(65) }));
+    await store(context, events);
+    const [first] = events;
+    assert.ok(first);
+    const maxBytes = 2 * bytesInBatch(first);
+    const sizes: number[] = [];
+    for (let calls = 0; calls < 4; calls += 1) {
+      const { deliveries } = await claimed(context, { maxBytes });
+      sizes.push(deliveries.length);
+    }
+    same(sizes, [2, 1, 2, 0]);
+  },
+
+  'ends a batch where the content type or the headers change': async (context) => {
+    const [xml, traced] = [{ contentType: 'text/xml' }, { headers: { 'x-trace': '1' } }];
+    const kinds: readonly Partial<EventRecord>[] = [{}, {}, xml, xml, traced, {}];
+    await store(
+      context,
+      kinds.map((fields) => anEvent(fields)),
+    );
+    const sizes: number[] = [];
+    for (let calls = 0; calls < 5; calls += 1) sizes.push((await claimed(context)).deliveries.length);
+    same(sizes, [2, 2, 1, 1, 0]);
+  },
+
+  'ends a batch where the number of tries changes': async (context) => {
+    await waiting(context, 2);
+    const failed = await context.claimOwn('whk_any', { limit: 1 });
+    await context.settle(only(failed), waitingState(), anAttempt());
+    same((await claimed(context)).deliveries.length, 1);
+    same((await claimed(context)).deliveries.length, 1);
+  },
+
+  'lets a batch wait for others, until its first has waited for maxWaitMs': async (context) => {
+    const wait = { maxWaitMs: 2 * context.leaseMs, maxEvents: 3 };
+    const dueAt = await context.now();
+    await context.publish(2, { queue: 'own', dueAt });
+    same(await look(context, wait, 1), { deliveries: [], nextDueAt: dueAt + wait.maxWaitMs });
+    await context.advance(wait.maxWaitMs + context.marginMs);
+    same((await claimed(context, wait)).deliveries.length, 2);
+  },
+
+  'does not let a batch wait that is full': async (context) => {
+    const wait = { maxWaitMs: 9_000_000, maxEvents: 3 };
+    const dueAt = await context.now();
+    await context.publish(4, { queue: 'own', dueAt });
+    same((await claimed(context, wait)).deliveries.length, 3);
+    same((await claimed(context, wait)).deliveries, []);
+  },
+
+  'hands nothing out to a look, and tells it when': async (context) => {
+    const dueAt = await context.now();
+    const published = await context.publish(2, { queue: 'own', dueAt });
+    const wait = { maxWaitMs: 9_000_000 };
+    same(await look(context, wait, 0), { deliveries: [], nextDueAt: dueAt + wait.maxWaitMs });
+    same(await look(context, {}, 0), { deliveries: [], nextDueAt: dueAt });
+    for (const { id, token } of published) same((await context.delivery(id)).token, token);
+  },
+
+  'hands a batch out again as it was, whatever came meanwhile': async (context) => {
+    const published = await waiting(context, 3);
+    const { deliveries } = await claimed(context);
+    const batch = batchOf(deliveries);
+    await waiting(context, 2);
+    const state = { ...waitingState(), batch: { ...batch, refusals: 1 } };
+    same(await settleAll(context, deliveries, state, anAttempt()), 'applied');
+    const again = await claimed(context);
+    const next = await claimed(context);
+    const both = [again, next].toSorted((a, b) => b.deliveries.length - a.deliveries.length);
+    same(ids(both[0]?.deliveries ?? []), ids(published));
+    for (const delivery of both[0]?.deliveries ?? []) same(delivery.batch, { ...batch, refusals: 1 });
+    same(both[1]?.deliveries.length, 2);
+  },
+
+  'hands a batch out again whose lease has run out, with the lost claim of each': async (context) => {
+    await waiting(context, 3);
+    const { deliveries } = await claimed(context, {}, context.leaseMs);
+    await waiting(context, 1);
+    same((await claimed(context, { maxEvents: 1 })).deliveries.length, 1);
+    await context.outliveLease();
+    const again = await claimed(context);
+    same(ids(again.deliveries), ids(deliveries));
+    for (const { id, batch, lost, token, attempts } of again.deliveries) {
+      same({ batch, lost, token, attempts }, { batch: batchOf(deliveries), lost: 1, token: 2, attempts: 1 });
+      same(only(await context.repos.events.attempts(id)).error?.kind, 'lost');
+    }
+  },
+
+  'does not take what is in a whole batch into another': async (context) => {
+    const first = only(await waiting(context, 1));
+    await waiting(context, 2);
+    await context.claimOwn('whk_any', { limit: 1 });
+    const { deliveries } = await claimed(context);
+    await settleAll(context, deliveries, { ...waitingState(), batch: batchOf(deliveries) });
+    const claim = { ...(await context.delivery(first.id)) };
+    await context.settle(claim, { status: 'waiting', dueAt: LONG_AGO_MS - 1, queue: 'own' });
+    same(ids((await claimed(context)).deliveries), [first.id]);
+    same(ids((await claimed(context)).deliveries), ids(deliveries));
+  },
+
+  'dissolves a batch that is not whole any more': async (context) => {
+    await waiting(context, 3);
+    const { deliveries } = await claimed(context);
+    const [one, ...others] = deliveries;
+    assert.ok(one);
+    const batch = batchOf(deliveries);
+    await context.settle(one, DELIVERED, OK);
+    for (const other of others) await context.settle(other, { ...waitingState(), batch });
+    const next = await claimed(context);
+    same(ids(next.deliveries), ids(others));
+    for (const delivery of next.deliveries) same(delivery.batch, { id: next.rule.id, size: 2, refusals: 0 });
+  },
+
+  'lets deliveries leave their batch that are given back without it, or claimed one by one': async (
+    context,
+  ) => {
+    await waiting(context, 2);
+    const { deliveries } = await claimed(context);
+    await settleAll(context, deliveries, { ...waitingState(), batch: batchOf(deliveries) });
+    for (const single of await context.claimOwn('whk_any')) {
+      same(single.batch, undefined);
+      same((await context.delivery(single.id)).batch, undefined);
+      await context.settle(single, waitingState());
+    }
+    const again = await claimed(context);
+    await settleAll(context, again.deliveries, waitingState());
+    for (const { id } of again.deliveries) same((await context.delivery(id)).batch, undefined);
+  },
+
+  'ends a batch with one settlement, and records its attempt with each': async (context) => {
+    await waiting(context, 4);
+    const { deliveries } = await claimed(context);
+    same(await settleAll(context, deliveries, DELIVERED, OK), 'applied');
+    for (const { id, batch } of deliveries) {
+      const { status, attempts, tries, ...record } = await context.delivery(id);
+      same({ status, attempts, tries }, { status: 'delivered', attempts: 1, tries: 1 });
+      same(record.batch, batch);
+      same(only(await context.repos.events.attempts(id)), { ...OK, number: 1, token: 1, late: false });
+    }
+    same(await settleAll(context, deliveries, DELIVERED, OK), 'repeated');
+    same((await context.repos.events.attempts(deliveries[3]?.id ?? '')).length, 1);
+  },
+
+  'gives a batch up with one settlement': async (context) => {
+    await waiting(context, 3);
+    const { deliveries } = await claimed(context);
+    const end = { status: 'exhausted', reason: 'attempts-used-up' } as const;
+    await settleAll(context, deliveries, end, anAttempt());
+    for (const { id } of deliveries) {
+      const { status, reason, attempts } = await context.delivery(id);
+      same({ status, reason, attempts }, { status: 'exhausted', reason: 'attempts-used-up', attempts: 1 });
+    }
+  },
+
+  'ends none of a batch where one claim is not present any more': async (context) => {
+    await waiting(context, 3);
+    const { deliveries } = await claimed(context);
+    const stale = deliveries.map((delivery, index) => (index === 2 ? { ...delivery, token: 0 } : delivery));
+    const result = await settleAll(context, stale, DELIVERED, OK);
+    assert.notEqual(result, 'applied');
+    for (const { id } of deliveries) same((await context.delivery(id)).status, 'delivering');
+  },
+
+  'records a late outcome of a batch with each': async (context) => {
+    await waiting(context, 3);
+    const { deliveries } = await claimed(context, {}, context.leaseMs);
+    await context.outliveLease();
+    const again = await claimed(context);
+    same(await settleAll(context, deliveries, DELIVERED, OK), 'late');
+    for (const { id } of again.deliveries) {
+      same((await context.delivery(id)).status, 'delivering');
+      const attempt = only(await context.repos.events.attempts(id));
+      same({ late: attempt.late, httpStatus: attempt.httpStatus }, { late: true, httpStatus: 200 });
+    }
+  },
+
+  'hands out the parts of a batch that was split': async (context) => {
+    await waiting(context, 5);
+    const { deliveries } = await claimed(context);
+    const parts = [deliveries.slice(0, 3), deliveries.slice(3)];
+    const settlements = parts.map((part) => {
+      const batch = { id: freshId('bat'), size: part.length, refusals: 1 };
+      return settlementOf(part, { ...waitingState(), batch }, anAttempt({ counted: false }));
+    });
+    same(await context.repos.events.settle(settlements, { now: await context.now() }), [
+      'applied',
+      'applied',
+    ]);
+    const found = [await claimed(context), await claimed(context)];
+    same(found.map((part) => ids(part.deliveries)).toSorted(byLength), parts.map(ids).toSorted(byLength));
+    for (const part of found) {
+      const batch = batchOf(part.deliveries);
+      same({ size: batch.size, refusals: batch.refusals }, { size: part.deliveries.length, refusals: 1 });
+      for (const { tries, attempts } of part.deliveries) same({ tries, attempts }, { tries: 0, attempts: 1 });
+    }
+  },
+
+  'replays a delivery without the batch it was in': async (context) => {
+    await waiting(context, 2);
+    const { deliveries } = await claimed(context);
+    await settleAll(context, deliveries, { status: 'exhausted', reason: 'attempts-used-up' }, anAttempt());
+    const now = await context.now();
+    const marked = await context.repos.events.markReplay(ids(deliveries), { now });
+    same(
+      marked.map(({ batch }) => batch),
+      [undefined, undefined],
+    );
+  },
+
+  'puts of an ordering key one delivery at a time into batches': async (context) => {
+    for (const orderingKey of ['a', 'b', 'a', 'b', 'a'])
+      await context.publish(1, { queue: 'own', orderingKey });
+    const keys: string[][] = [];
+    for (let calls = 0; calls < 3; calls += 1) {
+      const { deliveries } = await claimed(context);
+      keys.push(deliveries.map(({ orderingKey }) => orderingKey ?? ''));
+      await settleAll(context, deliveries, DELIVERED, OK);
+    }
+    same(keys, [['a', 'b'], ['a', 'b'], ['a']]);
+  },
+
+  'gives each delivery to one batch, however many claim': async (context) => {
+    const published = await waiting(context, 60);
+    const found = await Promise.all(times(10, () => claimed(context, { maxEvents: 7 })));
+    found.push(await claimed(context, { maxEvents: 1_000 }));
+    const all = found.flatMap(({ deliveries }) => ids(deliveries));
+    allDistinct(all);
+    same(all.toSorted(), ids(published).toSorted());
+    for (const { deliveries } of found) {
+      for (const { batch } of deliveries) same(batch?.size, deliveries.length);
+    }
+  },
+});
+
+function ruleOf(rule: Partial<BatchClaim> = {}): BatchClaim {
+  return { id: freshId('bat'), maxEvents: 100, maxBytes: 1_000_000, maxWaitMs: 0, ...rule };
+}
+
+function queueOf(batch: BatchClaim): QueueClaim {
+  return { webhookId: 'whk_any', limit: 1, batch };
+}
+
+function idsOf({ deliveries }: ClaimResult): readonly string[] {
+  return deliveries.map(({ delivery }) => delivery.id);
+}
+
+function byLength(a: readonly string[], b: readonly string[]): number {
+  return b.length - a.length;
+}
+
+function waitingState(): Extract<SettledState, { status: 'waiting' }> {
+  return { status: 'waiting', dueAt: LONG_AGO_MS, queue: 'own' };
+}
+
+/** Appends deliveries that are due, one by one. */
+async function waiting(context: LawContext, count: number): Promise<readonly DeliveryRecord[]> {
+  const published: DeliveryRecord[] = [];
+  for (let n = 0; n < count; n += 1) published.push(...(await context.publish(1, { queue: 'own' })));
+  return published;
+}
+
+/** Appends these events, each with one delivery of the own queue. */
+async function store(context: LawContext, events: readonly EventRecord[]): Promise<void> {
+  await context.append(
+    ...events.map((event) => ({ event, deliveries: [aDelivery(event, { queue: 'own' })] })),
+  );
+}
+
+interface Claimed {
+  readonly rule: BatchClaim;
+  readonly deliveries: readonly DeliveryRecord[];
+  readonly nextDueAt: number | undefined;
+}
+
+/** One claim of one batch. */
+async function claimed(
+  context: LawContext,
+  fields: Partial<BatchClaim> = {},
+  leaseMs?: number,
+): Promise<Claimed> {
+  const rule = ruleOf(fields);
+  const request = { ...(await context.lease(leaseMs)), queues: [queueOf(rule)] };
+  const { deliveries, nextDueAt } = only(await context.repos.events.claimQueues(request));
+  return { rule, deliveries: deliveries.map(({ delivery }) => delivery), nextDueAt };
+}
+
+async function look(context: LawContext, fields: Partial<BatchClaim>, limit: number): Promise<ClaimResult> {
+  const queues = [{ ...queueOf(ruleOf(fields)), limit }];
+  return only(await context.repos.events.claimQueues({ ...(await context.lease()), queues }));
+}
+
+function batchOf(deliveries: readonly DeliveryRecord[]): BatchMembership {
+  const batch = deliveries[0]?.batch;
+  assert.ok(batch, 'the delivery is in no batch');
+  return batch;
+}
+
+function settlementOf(
+  deliveries: readonly DeliveryRecord[],
+  next: SettledState,
+  attempt?: Settlement['attempt'],
+): Settlement {
+  const [first, ...rest] = deliveries;
+  assert.ok(first);
+  const others = rest.map(({ id, token }) => ({ deliveryId: id, token }));
+  return {
+    deliveryId: first.id,
+    token: first.token,
+    next,
+    ...(attempt && { attempt }),
+    ...(others.length > 0 && { others }),
+  };
+}
+
+async function settleAll(
+  context: LawContext,
+  deliveries: readonly DeliveryRecord[],
+  ...end: readonly [next: SettledState, attempt?: Settlement['attempt']]
+): Promise<string | undefined> {
+  const settlement = settlementOf(deliveries, ...end);
+  return only(await context.repos.events.settle([settlement], { now: await context.now() }));
+}
