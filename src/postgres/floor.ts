@@ -16,31 +16,31 @@ export interface Found {
 
 /** Before all deliveries. */
 const BOTTOM: Place = { wakeAt: Number.MIN_SAFE_INTEGER, seq: 0 };
-/** So many take about 5 ms to read. */
+/** So many take a few milliseconds. */
 const MANY = 10_000;
-/** Deliveries that others publish at this moment, by their clocks, lie above the floor. */
+/** What others publish at this moment, by their own clocks, lies above the floor. */
 const MARGIN_MS = 1_000;
-/** Looking below the floor then takes at most about a tenth of the time. */
+/** Looking below the floor then takes about a tenth of the time at most. */
 const WASTED_PER_MS = 200;
 const LEAST_WAIT_MS = 1_000;
 const REST_MS = 250;
 
 /**
- * Where claims of the express queue begin to read. Every claim leaves dead entries at the head of the index, which the server removes in time,
- * but not while any transaction is open that began before: a claim then reads all of them again, more each time. When that happens, claims begin where
- * the last one found the first delivery, and only now and then at the bottom. What comes in below the floor, by a transaction that took long to commit,
- * waits for that: a second, or ten with two million dead entries.
+ * Where claims of the express queue begin to read. Every claim leaves dead entries in the index, which the server removes before long, but not
+ * while a transaction is open that began before: claims then read all of them again, more each time. When they are many, claims begin at the
+ * first delivery that the last one found, and only now and then at the bottom. What comes in below the floor (by a transaction that took more than
+ * a second to commit) waits for that: for a second, or for ten where two million entries are dead.
  */
 export class Floor {
   #place: Place = BOTTOM;
   #leaveAt = 0;
 
-  /** Where a claim made at `now`, epoch ms begins. */
+  /** Where the next claim is to begin. */
   get place(): Place {
     return this.#place;
   }
 
-  /** After how long to look again; null where the first delivery that is not due tells. It lies behind all that were leased and settled since. */
+  /** After how long to look again; null where the first delivery that is not due may tell: above a floor it lies behind more dead entries. */
   get restMs(): number | null {
     return this.#place === BOTTOM ? null : REST_MS;
   }

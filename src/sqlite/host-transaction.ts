@@ -37,6 +37,8 @@ function lookAt(tx: DatabaseSync): { readonly file: string | undefined; readonly
   try {
     return { file: fileOf(tx), inTransaction: isInTransaction(tx) };
   } catch (cause) {
+    // What SQLite itself says (busy, a full disk) is no mistake of the host's.
+    if ((cause as { code?: unknown } | null)?.code !== 'ERR_INVALID_STATE') throw cause;
     throw new TypeError('tx must be an open DatabaseSync that is in a transaction', { cause });
   }
 }
