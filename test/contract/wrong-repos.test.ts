@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { allLaws, contractLaws, type LawFamily } from '../../src/testing/index.ts';
-import { type WrongRepos, wrongRepos } from './wrong-repos.ts';
+import type { WrongRepos } from './wrong.ts';
+import { wrongRepos } from './wrong-repos.ts';
 
 /** Laws that no planted fault has broken yet; the last test looks at what is left. */
 const unbroken = new Set(allLaws.map(({ name }) => name));

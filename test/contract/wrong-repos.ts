@@ -1,26 +1,18 @@
 import type { AttemptRecord, DeliveryRecord } from '../../src/domain/delivery.ts';
 import type { WebhookRecord } from '../../src/domain/webhook.ts';
 import { ConflictError } from '../../src/errors.ts';
-import { type MemoryRepos, memoryRepos } from '../../src/memory/index.ts';
 import type {
   ClaimedDelivery,
   ClaimResult,
   EventRepo,
   PagePosition,
   QueueRecord,
-  Repos,
   SettleResult,
   StateRepo,
-  WebhookStore,
 } from '../../src/repos.ts';
 import type { LawFamily } from '../../src/testing/index.ts';
-
-/** In-memory repos with one fault. */
-export interface WrongRepos {
-  /** What they do wrong. */
-  readonly fault: string;
-  create(): Repos;
-}
+import { events, state, type WrongRepos, webhooks } from './wrong.ts';
+import { batchFaults, orderingFaults } from './wrong-modes.ts';
 
 const FOREVER_MS = 10_000_000_000_000;
 const LONG_MS = 1_000_000_000;
@@ -518,6 +510,9 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
         ),
     })),
   ],
+
+  ordering: orderingFaults,
+  batches: batchFaults,
 
   'own-queues': [
     events('gives up the queues of all webhooks', (real) => ({
@@ -1403,32 +1398,6 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
     })),
   ],
 };
-
-function events(fault: string, change: (real: EventRepo) => Partial<EventRepo>): WrongRepos {
-  return wrong(fault, (repos) => ({ ...repos, events: overlaid(repos.events, change(repos.events)) }));
-}
-
-function webhooks(fault: string, change: (real: WebhookStore) => Partial<WebhookStore>): WrongRepos {
-  return wrong(fault, (repos) => ({ ...repos, webhooks: overlaid(repos.webhooks, change(repos.webhooks)) }));
-}
-
-function state(fault: string, change: (real: StateRepo) => Partial<StateRepo>): WrongRepos {
-  return wrong(fault, (repos) => ({ ...repos, state: overlaid(repos.state, change(repos.state)) }));
-}
-
-function wrong(fault: string, spoil: (repos: MemoryRepos) => Repos): WrongRepos {
-  return { fault, create: () => spoil(memoryRepos()) };
-}
-
-/** The repo with some methods in the place of its own. */
-function overlaid<T extends object>(real: T, changed: Partial<T>): T {
-  return new Proxy(real, {
-    get: (_, name) => {
-      const member: unknown = Reflect.get(name in changed ? changed : real, name);
-      return typeof member === 'function' ? member.bind(real) : member;
-    },
-  });
-}
 
 function inQueue(
   entries: Parameters<EventRepo['append']>[0],
