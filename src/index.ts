@@ -5,6 +5,14 @@ export type { KeyedWebhook, SecretRotation } from './admin/webhook-secrets.ts';
 export type { WebhookAdmin, WebhookListQuery } from './admin/webhooks.ts';
 export { type Clock, systemClock } from './clock.ts';
 export type { BackoffPolicy } from './domain/backoff.ts';
+export {
+  type BatchCandidate,
+  type BatchLimits,
+  type BatchMembership,
+  batchKind,
+  batchOf,
+  bytesInBatch,
+} from './domain/batch.ts';
 export type {
   AttemptData,
   AttemptErrorKind,

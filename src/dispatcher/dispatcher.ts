@@ -40,6 +40,8 @@ export class Dispatcher {
   readonly #refreshing = new Set<Lane>();
   readonly #landings: Landings;
   #flightNumber = 0;
+  /** Claimed, and on the way to their lanes. */
+  #routing = 0;
   readonly #housekeeping: Housekeeping;
 
   constructor(parts: DispatcherParts) {
@@ -50,6 +52,8 @@ export class Dispatcher {
     this.#settler = new Settler(run, repo, {
       settled: (ending, result) => this.#settled(ending, result),
       batchSettled: () => {
+        // First: the express queue takes what the others leave.
+        parts.hooks.slotFreed();
         this.#feed.refill();
         parts.changed();
       },
@@ -80,7 +84,14 @@ export class Dispatcher {
 
   /** Deliveries claimed by this process whose end is not stored. */
   get held(): number {
-    return this.lanes.waiting + this.slots.taken + this.#settler.pending;
+    return this.lanes.waiting + this.slots.taken + this.#settler.pending + this.#routing;
+  }
+
+  /** How many more deliveries this process may claim, those that are being claimed aside. */
+  get places(): number {
+    const { settings, hooks } = this.#parts;
+    const asked = this.#feed.asked + hooks.asked;
+    return Math.max(0, settings.maxInFlight + settings.prefetch - this.held - asked);
   }
 
   get inFlight(): number {
@@ -120,7 +131,8 @@ export class Dispatcher {
     if (!this.slots.admits(lane, this.#parts.run.now())) return 0;
     const window = this.#windowOf(lane, webhook);
     // Once it is proven, as many again may wait: the next claim is made while these are sent.
-    return Math.max(0, (lane.proven ? 2 : 1) * window - lane.flights.length - lane.waiting);
+    const room = (lane.proven ? 2 : 1) * window - lane.flights.length - lane.waiting;
+    return Math.max(0, Math.min(room, this.places));
   }
 
   #windowOf(lane: Lane, webhook: WebhookRecord): number {
@@ -132,8 +144,7 @@ export class Dispatcher {
   }
 
   #room(): number {
-    const { maxInFlight, prefetch } = this.#parts.settings;
-    const room = Math.max(0, maxInFlight + prefetch - this.held);
+    const room = this.places;
     return room < MIN_CLAIM && this.lanes.waiting > 0 ? 0 : room;
   }
 
@@ -143,7 +154,9 @@ export class Dispatcher {
   async #route(claims: readonly Claim[]): Promise<void> {
     const { run, cache } = this.#parts;
     const ids = claims.map(({ delivery }) => delivery.webhookId);
+    this.#routing += claims.length;
     await run.outage('webhooks.getMany').persist(() => cache.load(ids));
+    this.#routing -= claims.length;
     let moved = 0;
     for (const claim of claims) {
       const lane = this.lanes.of(claim.delivery.webhookId);

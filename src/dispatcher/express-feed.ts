@@ -1,4 +1,5 @@
 import type { EventRepo } from '../repos.ts';
+import { DueWait } from '../runtime/due-wait.ts';
 import type { Outage, Run } from '../runtime/run.ts';
 import type { Claim } from './lane.ts';
 import { toClaims } from './to-claims.ts';
@@ -20,7 +21,9 @@ export interface ExpressFeedParts {
 export class ExpressFeed {
   readonly #parts: ExpressFeedParts;
   readonly #outage: Outage;
+  readonly #wait: DueWait;
   #claiming = false;
+  #asked = 0;
   #woken = false;
   #isDry = false;
   #cancelTimer: () => void = () => {};
@@ -28,11 +31,17 @@ export class ExpressFeed {
   constructor(parts: ExpressFeedParts) {
     this.#parts = parts;
     this.#outage = parts.run.outage('events.claimExpress');
+    this.#wait = new DueWait(parts.pollMs);
   }
 
   /** Whether something may be due that was not claimed yet. */
   get isBusy(): boolean {
     return this.#claiming || this.#woken || !this.#isDry;
+  }
+
+  /** How many deliveries the claim under way may bring. */
+  get asked(): number {
+    return this.#asked;
   }
 
   /** Something may have come in. */
@@ -65,19 +74,21 @@ export class ExpressFeed {
     const { run, repo, leaseMs } = this.#parts;
     const now = run.now();
     const leaseUntil = now + leaseMs;
+    this.#asked = limit;
     const done = await this.#outage.attempt(() => repo.claimExpress({ now, leaseUntil, limit }));
+    this.#asked = 0;
     if (done === undefined) return;
     const { deliveries, nextDueAt } = done.value;
+    if (deliveries.length > 0) this.#wait.reset();
     if (deliveries.length < limit && !this.#woken) this.#rest(nextDueAt);
     if (deliveries.length > 0) await this.#parts.route(toClaims(deliveries, leaseUntil));
   }
 
   /** Nothing more is due: look again when something is, or by the poll. */
   #rest(nextDueAt: number | undefined): void {
-    const { run, pollMs } = this.#parts;
+    const { run } = this.#parts;
     this.#isDry = true;
     this.#cancelTimer();
-    const waitMs = nextDueAt === undefined ? pollMs : Math.max(1, Math.min(pollMs, nextDueAt - run.now()));
-    this.#cancelTimer = run.schedule(waitMs, () => this.wake());
+    this.#cancelTimer = run.schedule(this.#wait.until(nextDueAt, run.now()), () => this.wake());
   }
 }

@@ -1,6 +1,7 @@
 import type { SettledState } from '../domain/delivery.ts';
 import { type Outcome, outcomeOf, settleAfter } from '../domain/outcome.ts';
 import type { WebhookInput, WebhookRecord, WebhookStatus } from '../domain/webhook.ts';
+import type { QueueOpening } from '../repos.ts';
 import type { AttemptResult } from './attempt.ts';
 import type { DispatcherParts } from './dispatcher-parts.ts';
 import type { Flight } from './lane.ts';
@@ -57,7 +58,9 @@ export class Landings {
       lane.succeed(now);
       return statuses.apply(webhook, succeeded, { at: now });
     }
-    const opening = hooks.failed({ lane, outcome, counts: lane.fail(flight, newestFlight) });
+    hooks.failed({ lane, outcome, counts: lane.fail(flight, newestFlight) });
+    const opening = (): QueueOpening | undefined =>
+      outcome.kind === 'failed' ? hooks.openingOf(lane) : undefined;
     return statuses.apply(webhook, inputOf(outcome, settings.unavailableAfterMs), { at: now, opening });
   }
 

@@ -4,10 +4,14 @@ import type { Lane } from './lane.ts';
 
 /** What the retry queues are asked, and told. */
 export interface QueueHooks {
+  /** How many deliveries the claims under way may bring. */
+  readonly asked: number;
   /** Whether this process may start requests for a webhook that is served from its own queue: only under its lease. */
   mayServe(lane: Lane): boolean;
-  /** An attempt failed by the endpoint's doing. Returns the queue that has to be open before the webhook is stored as Retrying, if any. */
-  failed(failure: Failure): QueueOpening | undefined;
+  /** An attempt failed by the endpoint's doing. */
+  failed(failure: Failure): void;
+  /** The queue that has to be open before the webhook is stored as Retrying, unless it is served here. */
+  openingOf(lane: Lane): QueueOpening | undefined;
   /** Something of the lane was stored or left it: it may be quiet now. */
   changed(lane: Lane): void;
   /** A delivery was stored into the webhook's own queue. */

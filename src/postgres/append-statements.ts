@@ -51,14 +51,14 @@ WITH new_events AS (
   ${ifTaken}
 ), given AS MATERIALIZED (
   SELECT * FROM unnest($11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bigint[], $17::bigint[],
-    $18::smallint[], $19::smallint[], $20::smallint[], $21::bigint[])
-    AS i(id, event_id, webhook_id, tenant_id, event_type, created_at, due_at, status, reason, queue, completed_at)
+    $18::smallint[], $19::smallint[], $20::smallint[], $21::bigint[], $22::text[], $23::smallint[])
+    AS i(id, event_id, webhook_id, tenant_id, event_type, created_at, due_at, status, reason, queue, completed_at, ordering_key, line_place)
   ${whenAll}
 ), new_deliveries AS (
   INSERT INTO ${deliveries} (id, event_id, webhook_id, tenant_id, event_type, created_at, due_at, wake_at, status, reason,
-    queue, completed_at, token, attempts, tries, lost)
+    queue, completed_at, ordering_key, line_place, token, attempts, tries, lost)
   SELECT id, event_id, webhook_id, tenant_id, event_type, created_at, due_at, CASE WHEN status IN (0, 2) THEN due_at END,
-    status, reason, queue, completed_at, 0, 0, 0, 0
+    status, reason, queue, completed_at, ordering_key, line_place, 0, 0, 0, 0
   FROM given
 ), new_listings AS (
   INSERT INTO ${listings} (delivery_id, webhook_id, tenant_id, event_type, created_at)
@@ -67,7 +67,7 @@ WITH new_events AS (
 SELECT ${stored} AS events`;
   return {
     silent: insert,
-    telling: `${insert}, count(pg_notify($22::text, payload)) FROM unnest($23::text[]) AS payload WHERE ${stored} IS DISTINCT FROM 0`,
+    telling: `${insert}, count(pg_notify($24::text, payload)) FROM unnest($25::text[]) AS payload WHERE ${stored} IS DISTINCT FROM 0`,
   };
 }
 

@@ -6,6 +6,7 @@ import { type DeliveryColumns, deliveryOf } from '../sql/delivery-columns.ts';
 import { type EventColumns, eventOf, extraText } from '../sql/event-columns.ts';
 import { type AppendStatements, appendStatements } from './append-statements.ts';
 import { errorCode, errorConstraint } from './driver.ts';
+import { linePlaceOf } from './line.ts';
 import type { Tables } from './tables.ts';
 
 /** Where an append is stored. */
@@ -196,5 +197,12 @@ function deliveryValues(deliveries: readonly DeliveryRecord[]): unknown[] {
     deliveries.map(({ reason }) => (reason === undefined ? null : reasonCodes[reason])),
     deliveries.map(({ queue }) => queueCodes[queue]),
     deliveries.map(({ completedAt }) => completedAt ?? null),
+    ...lineValues(deliveries),
   ];
+}
+
+/** Nulls where nobody has a key: columns that are null then. */
+function lineValues(deliveries: readonly DeliveryRecord[]): unknown[] {
+  if (deliveries.every(({ orderingKey }) => orderingKey === undefined)) return [null, null];
+  return [deliveries.map(({ orderingKey }) => orderingKey ?? null), deliveries.map(linePlaceOf)];
 }

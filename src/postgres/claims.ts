@@ -1,32 +1,20 @@
-import type { ClaimedDelivery, ClaimResult, ExpressClaim, QueuesClaim } from '../repos.ts';
-import { type DeliveryColumns, deliveryOf } from '../sql/delivery-columns.ts';
-import { eventOf } from '../sql/event-columns.ts';
-import { claimStatement, EXPRESS, OWN } from './claim-statement.ts';
+import type { ClaimResult, ExpressClaim, LeaseTimes, QueueClaim, QueuesClaim } from '../repos.ts';
+import { BatchClaims } from './batch-claims.ts';
+import { type ClaimRow, resultOf } from './claim-rows.ts';
+import { claimStatement, EXPRESS, OWN, passStatement } from './claim-statement.ts';
 import type { Database } from './database.ts';
+import { errorCode } from './driver.ts';
 import { Floor, type Found } from './floor.ts';
-import { roundsOf } from './rounds.ts';
+import { type Placed, roundsOf } from './rounds.ts';
 import type { Tables } from './tables.ts';
 
-/** One claimed delivery with its event, or, with a null id, only the instant of a queue that gave none. */
-interface ClaimRow extends Omit<DeliveryColumns, 'id'> {
-  readonly id: string | null;
-  readonly place: number;
-  readonly next_at: number | null;
-  /** Where it lay in the queue. */
-  readonly was_due: number | null;
-  readonly seq: number | null;
-  /** The store's time. */
-  readonly now: number;
-  /** How many entries of the queue's index the statement has read. */
-  readonly read: number;
-  readonly e_tenant_id: string;
-  readonly e_type: string;
-  readonly e_created_at: number;
-  readonly body: Uint8Array;
-  readonly idempotency_key: string | null;
-  readonly fingerprint: string;
-  readonly extra: string | null;
-}
+/** So many that wait for their turn are passed over at a time. */
+export const PASSED_AT_A_TIME = 500;
+/** A claim ends then, and the next one goes on. */
+export const MOST_PASSES = 10;
+
+const UNIQUE_VIOLATION = '23505';
+const RUNS = 5;
 
 /**
  * Claims: one statement leases what is due, records the claims that were lost, and brings the events. Rows that another
@@ -36,12 +24,16 @@ export class Claims {
   readonly #database: Database;
   readonly #express: string;
   readonly #queues: string;
+  readonly #pass: string;
+  readonly #batches: BatchClaims;
   readonly #floor = new Floor();
 
   constructor(database: Database, tables: Tables) {
     this.#database = database;
     this.#express = claimStatement(tables, EXPRESS);
     this.#queues = claimStatement(tables, OWN);
+    this.#pass = passStatement(tables);
+    this.#batches = new BatchClaims(database, tables);
   }
 
   /** Leases what is due in the express queue. */
@@ -60,28 +52,70 @@ export class Claims {
   }
 
   /** Leases what is due in queues of webhooks. */
-  async queues({ now, leaseUntil, queues }: QueuesClaim): Promise<readonly ClaimResult[]> {
+  async queues({ queues, ...times }: QueuesClaim): Promise<readonly ClaimResult[]> {
     const results: ClaimResult[] = queues.map(() => ({ deliveries: [] }));
-    for (const round of roundsOf(queues, ({ webhookId }) => webhookId)) {
-      const ids = round.map(({ item }) => item.webhookId);
-      const limits = round.map(({ item }) => item.limit);
-      const total = limits.reduce((sum, limit) => sum + limit, 0);
-      const rows = await this.#database.rows<ClaimRow>(this.#queues, [leaseUntil - now, ids, limits, total]);
-      const byPlace = Map.groupBy(rows, (row) => row.place);
-      for (const [place, { index }] of round.entries())
-        results[index] = resultOf(byPlace.get(place + 1) ?? []);
+    const placed = queues.map((item, index) => ({ item, index }));
+    const singles = placed.filter(({ item }) => item.batch === undefined);
+    for (const round of roundsOf(singles, ({ item }) => [item.webhookId])) {
+      await this.#singles(
+        round.map(({ item }) => item),
+        times,
+        results,
+      );
+    }
+    const batched = placed.filter(({ item }) => item.batch !== undefined);
+    for (const [webhookId, claims] of Map.groupBy(batched, ({ item }) => item.webhookId)) {
+      const found = await untilAlone(() => this.#batches.claim(webhookId, claims, times));
+      for (const { item, index } of found) results[index] = item;
     }
     return results;
   }
+
+  /** Claims from queues, each of another webhook, and once more from those where others stood before those whose turn it is. */
+  async #singles(
+    queues: readonly Placed<QueueClaim>[],
+    times: LeaseTimes,
+    results: ClaimResult[],
+  ): Promise<void> {
+    let open = queues;
+    for (let passes = 0; open.length > 0; passes += 1) {
+      const rows = await this.#claim(open, times);
+      const byPlace = Map.groupBy(rows, ({ place }) => place);
+      const isPassing = passes < MOST_PASSES && (rows[0]?.held ?? 0) > 0;
+      const next: Placed<QueueClaim>[] = [];
+      for (const [place, { item, index }] of open.entries()) {
+        const { deliveries, ...rest } = resultOf(byPlace.get(place + 1) ?? []);
+        results[index] = { deliveries: [...(results[index]?.deliveries ?? []), ...deliveries], ...rest };
+        const limit = item.limit - deliveries.length;
+        if (isPassing && limit > 0) next.push({ item: { ...item, limit }, index });
+      }
+      open = next;
+      if (open.length > 0)
+        await this.#database.rows(this.#pass, [open.map(({ item }) => item.webhookId), PASSED_AT_A_TIME]);
+    }
+  }
+
+  #claim(
+    queues: readonly Placed<QueueClaim>[],
+    { now, leaseUntil }: LeaseTimes,
+  ): Promise<readonly ClaimRow[]> {
+    const ids = queues.map(({ item }) => item.webhookId);
+    const limits = queues.map(({ item }) => item.limit);
+    const total = limits.reduce((sum, limit) => sum + limit, 0);
+    const values = [leaseUntil - now, ids, limits, total];
+    return untilAlone(() => this.#database.rows<ClaimRow>(this.#queues, values));
+  }
 }
 
-function resultOf(rows: readonly ClaimRow[]): ClaimResult {
-  const deliveries: ClaimedDelivery[] = [];
-  for (const row of rows) {
-    if (row.id !== null) deliveries.push(claimedOf(row, row.id));
+/** Runs again where another claim, of the same queue at the same moment, took another of one line for the first of it. */
+async function untilAlone<T>(run: () => Promise<T>): Promise<T> {
+  for (let runs = 1; ; runs += 1) {
+    try {
+      return await run();
+    } catch (error) {
+      if (runs >= RUNS || errorCode(error) !== UNIQUE_VIOLATION) throw error;
+    }
   }
-  const nextDueAt = rows[0]?.next_at;
-  return nextDueAt === undefined || nextDueAt === null ? { deliveries } : { deliveries, nextDueAt };
 }
 
 function foundBy({ now, read, was_due, seq }: ClaimRow, rows: number): Found {
@@ -89,17 +123,3 @@ function foundBy({ now, read, was_due, seq }: ClaimRow, rows: number): Found {
   return { now, head, wasted: read - rows };
 }
 
-function claimedOf(row: ClaimRow, id: string): ClaimedDelivery {
-  const { body, idempotency_key, fingerprint, extra } = row;
-  const event = eventOf({
-    id: row.event_id,
-    tenant_id: row.e_tenant_id,
-    type: row.e_type,
-    body,
-    created_at: row.e_created_at,
-    idempotency_key,
-    fingerprint,
-    extra,
-  });
-  return { delivery: deliveryOf({ ...row, id }), event };
-}

@@ -23,6 +23,7 @@ export class Database {
     this.#onError = onError;
     // The server ends idle connections when it stops: without a listener that would end the process.
     pool.on?.('error', onError);
+    lending(pool).on?.('acquire', this.#guard);
   }
 
   /** Runs one statement, as a transaction of its own; again where it met a passing conflict. */
@@ -53,7 +54,17 @@ export class Database {
   /** Stops listening to the pool, which stays open. */
   detach(): void {
     this.#pool.removeListener?.('error', this.#onError);
+    lending(this.#pool).removeListener?.('acquire', this.#guard);
   }
+
+  /**
+   * A pool takes its own listener off the connection that it lends, and the borrower can put one on only once its promise has resolved. The server
+   * may end the connection in the very packet that made it ready, and an error without a listener would end the process.
+   */
+  readonly #guard = (client: PostgresClient): void => {
+    client.on?.('error', this.#onError);
+    queueMicrotask(() => client.removeListener?.('error', this.#onError));
+  };
 
   async #transaction<T>(run: (tx: PostgresQueryable) => Promise<T>): Promise<T> {
     const { client, giveBack } = await this.borrow();
@@ -141,6 +152,16 @@ function withoutContents(thrown: unknown): unknown {
 function retold(error: object): Error {
   const told = new Error('message' in error ? String(error.message) : 'a statement failed');
   return Object.assign(told, { code: errorCode(error), constraint: errorConstraint(error) });
+}
+
+/** What a pool of `pg` tells besides. */
+interface Lending {
+  on?(event: 'acquire', listener: (client: PostgresClient) => void): unknown;
+  removeListener?(event: 'acquire', listener: (client: PostgresClient) => void): unknown;
+}
+
+function lending(pool: PostgresQueryable): Lending {
+  return pool as Lending;
 }
 
 /** A `pg` `Client` lends nothing, it is the connection; unlike a pool it can quote literals. */

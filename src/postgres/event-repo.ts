@@ -87,8 +87,8 @@ export class PostgresEventRepo implements EventRepo {
   }
 
   async exhaustQueue(request: ExhaustRequest): Promise<readonly DeliveryRecord[]> {
-    const { webhookId, reason, now, limit } = request;
-    return this.#deliveries(this.#sql.exhaust, [webhookId, reasonCodes[reason], now, limit]);
+    const { webhookId, reason, now, limit, blocks = false } = request;
+    return this.#deliveries(this.#sql.exhaust, [webhookId, reasonCodes[reason], now, limit, blocks]);
   }
 
   async ownQueues(request: { readonly after?: string; readonly limit: number }): Promise<readonly string[]> {

@@ -1,9 +1,10 @@
+import { AND_OPENED, HELD_BACK, openedBy } from './line.ts';
 import { asNumber, deliveryList, eventList } from './rows.ts';
 import type { Tables } from './tables.ts';
 
 /** The statements of the event repo that take no code of their own. */
 export interface EventStatements {
-  /** `$1` webhook, `$2` reason, `$3` now, `$4` limit. */
+  /** `$1` webhook, `$2` reason, `$3` now, `$4` limit, `$5` whether those with a key keep their place. */
   readonly exhaust: string;
   /** `$1` after or null, `$2` limit. */
   readonly ownQueues: string;
@@ -17,34 +18,38 @@ export interface EventStatements {
 }
 
 /** The statements for one schema. */
-export function eventStatements({ deliveries, events, attempts, marks }: Tables): EventStatements {
+export function eventStatements({ schema, deliveries, events, attempts, marks }: Tables): EventStatements {
   return {
     exhaust: `
 WITH waiting AS MATERIALIZED (
   SELECT id FROM ${deliveries}
   WHERE queue = 1 AND wake_at IS NOT NULL AND webhook_id = $1::text AND status <> 1
   ORDER BY wake_at, seq LIMIT $4::int FOR UPDATE SKIP LOCKED
-)
-UPDATE ${deliveries} d SET status = 4, reason = $2::smallint, completed_at = $3::bigint, wake_at = NULL
-FROM waiting w WHERE d.id = w.id
-RETURNING ${deliveryList('d')}`,
+), given_up AS (
+  UPDATE ${deliveries} d SET status = 4, reason = $2::smallint, completed_at = $3::bigint, wake_at = NULL,
+    line_place = CASE WHEN $5::boolean THEN d.line_place END
+  FROM waiting w WHERE d.id = w.id
+  RETURNING d.*
+), ${openedBy(schema, 'given_up')}
+SELECT ${deliveryList('d')} FROM given_up d WHERE true ${AND_OPENED}`,
     // One index probe for each queue, however much waits in it.
     ownQueues: `
 WITH RECURSIVE queue AS (
-  (SELECT webhook_id FROM ${deliveries}
+  (SELECT webhook_id, wake_at FROM ${deliveries}
     WHERE queue = 1 AND wake_at IS NOT NULL AND ($1::text IS NULL OR webhook_id > $1::text)
-    ORDER BY webhook_id LIMIT 1)
+    ORDER BY webhook_id, wake_at LIMIT 1)
   UNION ALL
-  SELECT (SELECT d.webhook_id FROM ${deliveries} d
+  SELECT next.webhook_id, next.wake_at FROM queue CROSS JOIN LATERAL (
+    SELECT d.webhook_id, d.wake_at FROM ${deliveries} d
     WHERE d.queue = 1 AND d.wake_at IS NOT NULL AND d.webhook_id > queue.webhook_id
-    ORDER BY d.webhook_id LIMIT 1)
-  FROM queue WHERE queue.webhook_id IS NOT NULL
+    ORDER BY d.webhook_id, d.wake_at LIMIT 1) next
 )
-SELECT webhook_id FROM queue WHERE webhook_id IS NOT NULL LIMIT $2::int`,
+SELECT webhook_id FROM queue WHERE wake_at < ${HELD_BACK} LIMIT $2::int`,
     mark: `
 WITH marked AS (
   UPDATE ${deliveries} d
-  SET status = 5, reason = NULL, completed_at = NULL, tries = 0, lost = 0, stripped = false, marked = nextval(${marks})
+  SET status = 5, reason = NULL, completed_at = NULL, tries = 0, lost = 0, stripped = false, marked = nextval(${marks}),
+    line_place = CASE WHEN d.ordering_key IS NOT NULL THEN 1 END, batch_id = NULL, batch_size = NULL, refusals = NULL
   FROM (SELECT DISTINCT id FROM unnest($1::text[]) AS i(id)) i
   WHERE d.id = i.id AND d.status = 4
   RETURNING d.*

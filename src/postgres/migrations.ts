@@ -1,3 +1,4 @@
+import { HELD_BACK, openTurnsFunction } from './line.ts';
 import { quoted } from './schema-name.ts';
 
 /**
@@ -10,7 +11,8 @@ export const migrations: readonly ((schema: string) => string)[] = [first];
  * - `events`: immutable. `delivery_ids` is JSON text, so that the deliveries of an event need no index of their own.
  * - `deliveries`: changed twice for each attempt, so every index here costs three times per delivery: there is one for the
  *   key and one for the place where it waits. `wake_at` is `due_at` while it waits, the end of its lease while it is
- *   leased, and null otherwise. `seq` is the order of append, `marked` that of marking for replay.
+ *   leased, and null otherwise. `seq` is the order of append, `marked` that of marking for replay. Deliveries without an ordering key and a batch
+ *   are in none of the indexes of those; `line_place` is explained in line.ts.
  * - `listings`: immutable; the orders in which deliveries are listed, kept away from the rows that change.
  * - Instants are epoch ms. Codes are those of src/sql/codes.ts. Text sorts by code point.
  *
@@ -56,14 +58,24 @@ function first(name: string): string {
       status smallint NOT NULL,
       reason smallint,
       queue smallint NOT NULL,
-      stripped boolean NOT NULL DEFAULT false
+      stripped boolean NOT NULL DEFAULT false,
+      line_place smallint,
+      refusals integer,
+      batch_size integer,
+      batch_id text COLLATE "C",
+      ordering_key text COLLATE "C"
     ) WITH (${busy});
     CREATE INDEX deliveries_express ON ${s}.deliveries (wake_at, seq) WHERE queue = 0 AND wake_at IS NOT NULL;
     CREATE INDEX deliveries_own ON ${s}.deliveries (webhook_id, wake_at, seq) WHERE queue = 1 AND wake_at IS NOT NULL;
     CREATE INDEX deliveries_ended ON ${s}.deliveries (status, stripped, completed_at) WHERE completed_at IS NOT NULL;
     CREATE INDEX deliveries_dead ON ${s}.deliveries (created_at, id) WHERE status = 4;
     CREATE INDEX deliveries_marked ON ${s}.deliveries (marked) WHERE marked IS NOT NULL;
+    CREATE INDEX deliveries_line ON ${s}.deliveries (webhook_id, ordering_key, line_place, seq) WHERE line_place IS NOT NULL;
+    CREATE INDEX deliveries_held ON ${s}.deliveries (webhook_id, ordering_key, seq) WHERE wake_at = ${HELD_BACK};
+    CREATE UNIQUE INDEX deliveries_turn ON ${s}.deliveries (webhook_id, ordering_key) WHERE line_place = 0;
+    CREATE INDEX deliveries_batch ON ${s}.deliveries (batch_id) WHERE batch_id IS NOT NULL AND wake_at IS NOT NULL;
     CREATE SEQUENCE ${s}.replay_marks;
+    ${openTurnsFunction(name)};
 
     CREATE TABLE ${s}.listings (
       delivery_id text COLLATE "C" NOT NULL,

@@ -2,6 +2,7 @@ import type { PruneRequest, PruneResult } from '../repos.ts';
 import { statusCodes } from '../sql/codes.ts';
 import { type Database, rowsOf } from './database.ts';
 import type { PostgresQueryable } from './driver.ts';
+import { openedBy } from './line.ts';
 import type { Tables } from './tables.ts';
 
 /** Removes what has ended. Each kind is a transaction of its own, and passes over rows that somebody else holds. */
@@ -100,7 +101,7 @@ interface Statements {
  * Attempts and events are found by an array that is made on the way: the planner takes that for short, and goes by the key whatever
  * statistics it has.
  */
-function statementsFor({ deliveries, listings, attempts, events }: Tables): Statements {
+function statementsFor({ schema, deliveries, listings, attempts, events }: Tables): Statements {
   const ended = (stripped: boolean): string =>
     `(SELECT id, completed_at FROM ${deliveries}
       WHERE status = $1::smallint AND stripped = ${stripped} AND completed_at IS NOT NULL AND completed_at < $2::bigint
@@ -111,14 +112,16 @@ WITH stripped AS MATERIALIZED ${ended(true)}, whole AS MATERIALIZED ${ended(fals
 oldest AS MATERIALIZED (
   SELECT id FROM (SELECT * FROM stripped UNION ALL SELECT * FROM whole) both_kinds ORDER BY completed_at LIMIT $3::int
 ), gone AS (
-  DELETE FROM ${deliveries} d USING oldest o WHERE d.id = o.id RETURNING d.id, d.webhook_id, d.created_at, d.event_id
+  DELETE FROM ${deliveries} d USING oldest o WHERE d.id = o.id RETURNING d.id, d.webhook_id, d.created_at, d.event_id, d.ordering_key, d.line_place
 ), gone_listings AS (
   DELETE FROM ${listings} l USING gone g
   WHERE l.webhook_id = g.webhook_id AND l.created_at = g.created_at AND l.delivery_id = g.id
 ), gone_attempts AS (
   DELETE FROM ${attempts} WHERE delivery_id = ANY (ARRAY(SELECT id FROM gone)) RETURNING 1
-)
-SELECT (SELECT count(*) FROM gone)::int AS deliveries, (SELECT count(*) FROM gone_attempts)::int AS attempts,
+), blockers AS MATERIALIZED (
+  SELECT webhook_id, ordering_key, NULL::smallint AS line_place, NULL::bigint AS seq FROM gone WHERE line_place IS NOT NULL
+), ${openedBy(schema, 'blockers')}
+SELECT (SELECT count(*) FROM gone)::int AS deliveries, (SELECT count(*) FROM opened)::int AS lines, (SELECT count(*) FROM gone_attempts)::int AS attempts,
   (SELECT coalesce(array_agg(DISTINCT event_id), '{}') FROM gone) AS event_ids`,
     lockEvents: `SELECT 1 FROM ${events} WHERE id = ANY (ARRAY(SELECT unnest($1::text[]))) ORDER BY id FOR UPDATE`,
     removeEvents: `

@@ -11,8 +11,11 @@ export function deliveryList(d: string): string {
   const instants = ['due_at', 'token', 'lease_until', 'created_at', 'completed_at'];
   const others = ['id', 'event_id', 'webhook_id', 'tenant_id', 'event_type', 'status', 'reason', 'queue'];
   const counters = ['attempts', 'tries', 'lost'];
+  const rare = ['ordering_key', 'batch_id', 'batch_size', 'refusals'];
   return [
-    ...others.concat(counters).map((column) => `${d}.${column}`),
+    ...others.concat(counters, rare).map((column) => `${d}.${column}`),
+    // Only one that blocks holds its place when it is exhausted (4).
+    `(${d}.line_place IS NOT NULL AND ${d}.status = 4)::int AS blocks`,
     ...instants.map((column) => asNumber(`${d}.${column}`, column)),
   ].join(', ');
 }

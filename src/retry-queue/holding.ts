@@ -1,6 +1,14 @@
 import type { Lane } from '../dispatcher/lane.ts';
 import type { QueueRecord } from '../repos.ts';
 
+/** What a look into a queue found. */
+export interface Look {
+  /** When something in it is due; `undefined`: it is empty. */
+  readonly nextDueAt: number | undefined;
+  /** Whether the webhook has been read anew since. */
+  isCurrent: boolean;
+}
+
 /** One webhook's queue that this process serves, under a lease on its state record. */
 export class Holding {
   readonly lane: Lane;
@@ -13,10 +21,12 @@ export class Holding {
   readonly servedFor: number | null;
   /** A claim, a drain or the giving back is under way; what comes up meanwhile is looked at after it. */
   busy = false;
+  /** It is being given back. */
+  releasing = false;
   /** Nothing more can be claimed before this instant, as far as is known; 0 is "look". */
   dryUntil = 0;
   /** What the last look found that was made while nothing of ours was under way; `undefined`: no such look. */
-  seen: { readonly nextDueAt: number | undefined } | undefined;
+  seen: Look | undefined;
   /** Consecutive failures as stored. */
   storedFailures: number;
   /** Everything that waited in it was given up. */

@@ -19,11 +19,18 @@ interface Change {
   readonly leaseUntil?: number;
 }
 
+const emptied = { kind: 'queue-emptied' } as const;
+
+/** A change that was not stored because a newer one is to be. */
+const superseded: SaveResult = { result: 'saved' };
+
 /** Keeps the state records of held queues: extends their leases, and gives them back with the time when they are to be served next. */
 export class Keeper {
   readonly #parts: RetryQueueParts;
   readonly #hooks: KeeperHooks;
   readonly #saver: BatchWriter<Change, SaveResult>;
+  /** The last change of each holding. */
+  readonly #newest = new WeakMap<Holding, Change>();
 
   constructor(parts: RetryQueueParts, hooks: KeeperHooks) {
     this.#parts = parts;
@@ -32,26 +39,44 @@ export class Keeper {
       run: parts.run,
       operation: 'state.save',
       maxBatch: 500,
-      write: (changes) =>
-        parts.state.save(
-          changes.map(({ change }) => change),
-          { now: parts.run.now() },
-        ),
+      write: (changes) => this.#write(changes),
       written: (change, result) => this.#saved(change, result),
     });
   }
 
-  /** Extends the lease, and stores the back-off where it has changed. */
+  /** Extends the lease, and stores the back-off where it has changed. What is being given back is not extended. */
   renew(holding: Holding): void {
+    if (holding.releasing) return;
     const { run, settings } = this.#parts;
     const { lane, token, webhookId } = holding;
     const leaseUntil = run.now() + settings.leaseMs;
     holding.storedFailures = lane.failures;
-    this.#saver.add({
+    this.#add({
       holding,
       leaseUntil,
       change: { ...this.#backoffOf(holding), webhookId, token, leaseUntil },
     });
+  }
+
+  #add(change: Change): void {
+    this.#newest.set(change.holding, change);
+    this.#saver.add(change);
+  }
+
+  /** Only the newest change of each queue is stored: an older one that is tried again must not undo a newer one that was applied. */
+  async #write(changes: readonly Change[]): Promise<readonly SaveResult[]> {
+    const { run, state } = this.#parts;
+    const current = changes.filter((change) => this.#newest.get(change.holding) === change);
+    const results =
+      current.length === 0
+        ? []
+        : await state.save(
+            current.map(({ change }) => change),
+            { now: run.now() },
+          );
+    if (results.length !== current.length) return results;
+    const resultOf = new Map(current.map((change, index) => [change, results[index]]));
+    return changes.map((change) => resultOf.get(change) ?? superseded);
   }
 
   /** Gives all of them back as they are; resolves when that is stored or the run ends. */
@@ -59,6 +84,9 @@ export class Keeper {
     const { run, state } = this.#parts;
     const changes = holdings.map((holding) => {
       const { webhookId, token } = holding;
+      // What waits to be stored is out of date: tried again later, it would take the lease back.
+      this.#newest.delete(holding);
+      holding.releasing = true;
       return { ...this.#backoffOf(holding), webhookId, token };
     });
     if (changes.length > 0)
@@ -77,11 +105,10 @@ export class Keeper {
 
   /** Nothing of it can be sent now, and nothing is under way: it is given back until its next time, or closed. */
   rest(holding: Holding, webhook: WebhookRecord | null, nextDueAt: number | undefined): void {
-    const { run, statuses } = this.#parts;
     const { pausedUntil } = holding.lane;
-    const now = run.now();
+    const now = this.#parts.run.now();
     if (nextDueAt === undefined) {
-      if (webhook !== null) statuses.apply(webhook, { kind: 'queue-emptied' }, { at: now });
+      if (webhook !== null && this.#empty(holding, webhook, now)) return;
       // The record outlives an empty queue for as long as the back-off runs: the next failure goes on from there.
       if (webhook === null || pausedUntil <= now) this.#release(holding, { nextAt: now, close: true });
       else this.#release(holding, { nextAt: pausedUntil });
@@ -89,6 +116,22 @@ export class Keeper {
       // The status that this sets is what the next look goes by.
       this.#hooks.attend(holding);
     } else this.#release(holding, { nextAt: this.#nextAt(webhook, Math.max(pausedUntil, nextDueAt)) });
+  }
+
+  /**
+   * The queue is empty: its webhook is Enabled again. That is stored before the record is closed, and the queue looked at again after it:
+   * a webhook that is Retrying without a queue would stay so until its next event. Returns whether something has to be stored.
+   */
+  #empty(holding: Holding, webhook: WebhookRecord, now: number): boolean {
+    const { statuses } = this.#parts;
+    if (!statuses.changes(webhook, emptied, now)) return false;
+    holding.busy = true;
+    const stored = (): void => {
+      holding.busy = false;
+      this.#hooks.attend(holding);
+    };
+    statuses.apply(webhook, emptied, { at: now, stored });
+    return true;
   }
 
   /** At the end of D a queue is served once more; when nothing is due that could be tried, D alone decides. */
@@ -114,6 +157,7 @@ export class Keeper {
   #release(holding: Holding, to: { nextAt: number | null; close?: true; failures?: 0 }): void {
     const { webhookId, token, lane, wakes } = holding;
     holding.busy = true;
+    holding.releasing = true;
     const change: QueueChange = {
       webhookId,
       token,
@@ -124,11 +168,13 @@ export class Keeper {
       // Held means held, whatever came; otherwise what came since the last look has to be looked at.
       ...(to.nextAt !== null && { ifWakes: wakes }),
     };
-    this.#saver.add({ holding, change });
+    this.#add({ holding, change });
   }
 
-  #saved({ holding, leaseUntil }: Change, { result, wakes }: SaveResult): void {
+  #saved({ holding, leaseUntil }: Change, saved: SaveResult): void {
+    if (saved === superseded) return;
     const { lane } = holding;
+    const { result, wakes } = saved;
     switch (result) {
       case 'lost':
         this.#drop(holding, 0);
@@ -140,6 +186,7 @@ export class Keeper {
       case 'woken':
         holding.wakes = wakes ?? holding.wakes;
         holding.busy = false;
+        holding.releasing = false;
         holding.stir(0);
         this.#hooks.attend(holding);
         return;

@@ -4,6 +4,7 @@ import { backoffMs } from '../domain/backoff.ts';
 import { leaseMargin } from '../options.ts';
 import type { QueueOpening, QueueRecord } from '../repos.ts';
 import { BatchWriter } from '../runtime/batch-writer.ts';
+import { DueWait } from '../runtime/due-wait.ts';
 import type { Outage } from '../runtime/run.ts';
 import { Holding } from './holding.ts';
 import type { RetryQueueParts } from './parts.ts';
@@ -32,6 +33,7 @@ export class RetryQueues implements QueueHooks {
   readonly #acquiring: Outage;
   readonly #service: Service;
   readonly #sweep: Sweep;
+  readonly #wait: DueWait;
   #isAcquiring = false;
   #acquireAgain = false;
   #cancelTimer: () => void = () => {};
@@ -41,6 +43,7 @@ export class RetryQueues implements QueueHooks {
     const { run, state } = parts;
     this.#parts = parts;
     this.#acquiring = run.outage('state.acquire');
+    this.#wait = new DueWait(parts.settings.pollMs);
     this.#opener = new BatchWriter({
       run,
       operation: 'state.open',
@@ -122,6 +125,10 @@ export class RetryQueues implements QueueHooks {
 
   // ------------------------------------------------------------------------------------------ hooks
 
+  get asked(): number {
+    return this.#service.asked;
+  }
+
   mayServe(lane: Lane): boolean {
     const holding = this.#holdings.get(lane.webhookId);
     if (holding === undefined) return false;
@@ -129,14 +136,18 @@ export class RetryQueues implements QueueHooks {
     return holding.leaseUntil - run.now() >= settings.timeoutMs + settings.leaseMs * leaseMargin;
   }
 
-  failed({ lane, outcome, counts }: Failure): QueueOpening | undefined {
-    if (outcome.kind !== 'failed') return undefined;
+  failed({ lane, outcome, counts }: Failure): void {
+    if (outcome.kind !== 'failed') return;
     const { run, settings } = this.#parts;
     const now = run.now();
     const { retryAfterMs } = outcome;
     const waitMs = counts ? backoffMs(settings.backoff, lane.failures, settings.random) : 0;
     lane.pause(now + waitMs, retryAfterMs === undefined ? 0 : now + retryAfterMs);
-    return this.#holdings.has(lane.webhookId) ? undefined : openingOf(lane);
+  }
+
+  openingOf(lane: Lane): QueueOpening | undefined {
+    // Also while it is held: a process that slept through its leases does not know yet that it holds nothing any more.
+    return openingOf(lane);
   }
 
   changed(lane: Lane): void {
@@ -184,6 +195,7 @@ export class RetryQueues implements QueueHooks {
       this.#acquireAgain = true;
       return;
     }
+    if (done.value.queues.length > 0) this.#wait.reset();
     for (const record of done.value.queues) this.#adopt(record, leaseUntil);
     this.#schedule(done.value.nextAt);
   }
@@ -214,6 +226,7 @@ export class RetryQueues implements QueueHooks {
     holding.cancelTimer();
     // There may have been more due queues than places.
     this.wake();
+    this.slotFreed();
     this.#parts.changed();
   }
 
@@ -226,12 +239,13 @@ export class RetryQueues implements QueueHooks {
     if (nextAt === undefined || nextAt - run.now() >= settings.pollMs) return;
     const { healthy, failing } = this.#places();
     if (healthy === 0 || failing === 0) return;
-    this.#cancelTimer = run.schedule(Math.max(1, nextAt - run.now()), () => this.wake());
+    this.#cancelTimer = run.schedule(this.#wait.until(nextAt, run.now()), () => this.wake());
   }
 
   #poll(): void {
     const { run, settings } = this.#parts;
     this.wake();
+    this.slotFreed();
     run.schedule(settings.pollMs, () => {
       this.#polls += 1;
       if (this.#polls % POLLS_PER_SWEEP === 0) void this.#sweep.page();

@@ -5,12 +5,14 @@ import { blocksWhenExhausted, type WebhookRecord } from '../domain/webhook.ts';
 import type { ClaimResult, QueueClaim } from '../repos.ts';
 import type { Outage } from '../runtime/run.ts';
 import { Drain } from './drain.ts';
-import type { Holding } from './holding.ts';
+import type { Holding, Look } from './holding.ts';
 import { Keeper } from './keeper.ts';
 import type { RetryQueueParts } from './parts.ts';
 
 /** Queues that one call claims from. */
 const MAX_QUEUES_PER_CLAIM = 64;
+/** Lost claims of a queue that is given up that are taken over at a time. */
+const LOST_AT_A_TIME = 16;
 
 /** Batches of one webhook that one call claims. */
 const MAX_BATCHES_PER_CLAIM = 8;
@@ -42,6 +44,7 @@ export class Service {
   readonly #drain: Drain;
   readonly #wanted = new Map<Holding, { readonly limit: number; readonly stirs: number }>();
   #isClaiming = false;
+  #asked = 0;
 
   constructor(parts: RetryQueueParts, hooks: ServiceHooks) {
     this.#parts = parts;
@@ -51,10 +54,16 @@ export class Service {
     this.#keeper = new Keeper(parts, {
       attend: (holding) => this.attend(holding),
       dropped: (holding) => {
+        this.#asked -= this.#wanted.get(holding)?.limit ?? 0;
         this.#wanted.delete(holding);
         hooks.dropped(holding);
       },
     });
+  }
+
+  /** How many deliveries the claims under way may bring. */
+  get asked(): number {
+    return this.#asked;
   }
 
   /** Decides what is to be done for a held queue now. Safe to call at any time; the one place where that is decided. */
@@ -103,8 +112,21 @@ export class Service {
   /** The webhook is gone or unavailable: everything that waits is given up, then the queue is closed. */
   #give(holding: Holding, webhook: WebhookRecord | null): void {
     if (!holding.lane.isQuiet) return;
-    if (holding.drained) this.#restOrLook(holding, webhook);
-    else void this.#drainAll(holding, webhook);
+    if (!holding.drained) void this.#drainAll(holding, webhook);
+    else if (this.#hasLost(holding)) this.#takeOver(holding);
+    else this.#restOrLook(holding, webhook);
+  }
+
+  /** Nothing waits, yet something is due: a claim whose process ended. It has to be claimed again to be given up. */
+  #hasLost({ seen, dryUntil }: Holding): boolean {
+    const now = this.#parts.run.now();
+    return seen?.nextDueAt !== undefined && seen.nextDueAt <= now && dryUntil <= now;
+  }
+
+  #takeOver(holding: Holding): void {
+    const places = Math.min(LOST_AT_A_TIME, this.#parts.dispatcher().places);
+    if (places > 0) this.#want(holding, places);
+    else this.#hooks.starve(holding);
   }
 
   async #drainAll(holding: Holding, webhook: WebhookRecord | null): Promise<void> {
@@ -147,6 +169,7 @@ export class Service {
 
   #want(holding: Holding, limit: number): void {
     holding.busy = true;
+    this.#asked += limit;
     this.#wanted.set(holding, { limit, stirs: holding.stirs });
     if (this.#isClaiming) return;
     this.#isClaiming = true;
@@ -165,7 +188,8 @@ export class Service {
       const queues = wishes.flat();
       const done = await this.#claims.attempt(() => events.claimQueues({ now, leaseUntil, queues }));
       let at = 0;
-      batch.forEach(([holding, { stirs }], index) => {
+      batch.forEach(([holding, { limit, stirs }], index) => {
+        this.#asked -= limit;
         holding.busy = false;
         const wish = wishes[index] ?? [];
         const results = done?.value.slice(at, at + wish.length);
@@ -203,16 +227,31 @@ export class Service {
     // What came while the call was under way may not be in its answer.
     const stirred = holding.stirs !== claim.stirs;
     holding.dryUntil = gotAll && !stirred ? (nextDueAt ?? Number.POSITIVE_INFINITY) : 0;
+    // What is due by our clock but was not handed out is not due by the store's: its record waits for that.
+    if (wanted > 0 && claims.length === 0 && !stirred)
+      holding.dryUntil = Math.max(holding.dryUntil, this.#parts.run.now() + 1);
     holding.seen = undefined;
     if (claims.length > 0) this.#parts.dispatcher().accept(lane, claims);
-    else if (lane.isQuiet && !stirred) holding.seen = { nextDueAt };
+    else if (lane.isQuiet && !stirred) holding.seen = { nextDueAt, isCurrent: false };
   }
 
   // ------------------------------------------------------------------------------------------ giving back
 
   /** Nothing can be sent for it now, and nothing is under way: a last look, then it is given back. */
   #restOrLook(holding: Holding, webhook: WebhookRecord | null): void {
-    if (holding.seen === undefined) this.#want(holding, 0);
-    else this.#keeper.rest(holding, webhook, holding.seen.nextDueAt);
+    const { seen } = holding;
+    if (seen === undefined) this.#want(holding, 0);
+    else if (seen.nextDueAt === undefined && !seen.isCurrent) void this.#readAnew(holding, seen);
+    else this.#keeper.rest(holding, webhook, seen.nextDueAt);
+  }
+
+  /** An empty queue is closed by what is stored of its webhook, not by what is cached: another process may have set it Retrying just now. */
+  async #readAnew(holding: Holding, seen: Look): Promise<void> {
+    const { run, cache } = this.#parts;
+    holding.busy = true;
+    await run.outage('webhooks.getMany').persist(() => cache.reload(holding.webhookId));
+    holding.busy = false;
+    seen.isCurrent = true;
+    this.attend(holding);
   }
 }

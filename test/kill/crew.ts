@@ -1,10 +1,11 @@
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Random } from '../../src/index.ts';
 import { drawFate, type Fate } from './fate.ts';
 import { STOP_DEADLINE_MS, type WorkerMessage, type WorkerTask } from './protocol.ts';
+import { Worker } from './worker-process.ts';
 
 /** What happened to workers. */
 export interface CrewCounts {
@@ -32,39 +33,6 @@ export interface CrewParts {
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 /** How much longer than its deadline a graceful stop may take on a busy machine, beyond the second that it promises, ms. */
 const STOP_SLACK_MS = 3_000;
-
-/** A worker in this process's eyes. */
-class Worker {
-  readonly name: string;
-  readonly child: ChildProcess;
-  readonly exited: Promise<unknown>;
-  /** Events that it said it would publish and did not say it had. */
-  readonly unsure = new Set<string>();
-  stderr = '';
-  lastWords: string | undefined;
-  isKilled = false;
-  isAsked = false;
-  isReady = false;
-  /** Whether another one works in its place already. */
-  hasStandIn = false;
-
-  constructor(name: string, child: ChildProcess) {
-    this.name = name;
-    this.child = child;
-    this.exited = once(child, 'exit');
-    child.stderr?.on('data', (chunk) => {
-      this.stderr = (this.stderr + chunk).slice(-2_000);
-    });
-  }
-
-  get isAlive(): boolean {
-    return this.child.exitCode === null && this.child.signalCode === null;
-  }
-
-  kill(): void {
-    if (this.isAlive) this.isKilled = this.child.kill('SIGKILL');
-  }
-}
 
 /** Processes that work and die: whoever dies is replaced at once. */
 export class Crew {
@@ -126,6 +94,8 @@ export class Crew {
   }
 
   async #meet(worker: Worker, fate: Fate): Promise<void> {
+    // Some are killed while they are still starting.
+    if (fate.kind !== 'killed') await Promise.race([worker.ready, worker.exited]);
     await this.#leaveAlone(worker, fate.afterMs);
     if (!worker.isAlive || this.#isCalm) return;
     switch (fate.kind) {
@@ -161,7 +131,7 @@ export class Crew {
   /** Asks for a graceful stop, which has to come in time. */
   async #ask(worker: Worker): Promise<void> {
     if (!worker.isAlive) return;
-    worker.isAsked = worker.child.kill('SIGTERM');
+    worker.ask();
     this.counts.stops += 1;
     await this.#leaveAlone(worker, STOP_DEADLINE_MS + 1_000 + STOP_SLACK_MS);
     if (!worker.isAlive) return;
@@ -171,19 +141,15 @@ export class Crew {
 
   /** Counts how it ended. */
   #bury(worker: Worker): void {
-    const { name, child, lastWords, stderr } = worker;
+    const { name, child, lastWords = 'at random', stderr, ending } = worker;
     this.#workers.delete(worker);
     for (const id of worker.unsure) this.unsure.add(id);
-    if (child.signalCode === 'SIGKILL' && (worker.isKilled || lastWords !== undefined)) {
-      const place = lastWords ?? 'at random';
+    if (ending === 'killed') {
       this.counts.kills += 1;
-      this.counts.byPlace.set(place, (this.counts.byPlace.get(place) ?? 0) + 1);
-      return;
+      this.counts.byPlace.set(lastWords, (this.counts.byPlace.get(lastWords) ?? 0) + 1);
+    } else if (ending === 'failed') {
+      this.#parts.violation(`worker ${name} ended with ${child.signalCode ?? child.exitCode}: ${stderr}`);
     }
-    // Asked before it listened, it ends by the signal itself.
-    const hasStopped = child.exitCode === 0 || (child.signalCode === 'SIGTERM' && !worker.isReady);
-    if (worker.isAsked && hasStopped) return;
-    this.#parts.violation(`worker ${name} ended with ${child.signalCode ?? child.exitCode}: ${stderr}`);
   }
 
   #spawn(fate: Fate): Worker {
@@ -205,7 +171,7 @@ export class Crew {
     const { errors } = this.counts;
     switch (message.kind) {
       case 'ready':
-        worker.isReady = true;
+        worker.isNowReady();
         if (this.#isCalm) worker.child.send('calm', () => {});
         break;
       case 'publishing':

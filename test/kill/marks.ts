@@ -1,5 +1,6 @@
 import type { ClaimResult, Repos, Transport, TransportRequest, WebhookStore } from '../../src/index.ts';
 import { type Mark, type Operation, TOKEN_HEADER, WORKER_HEADER } from './protocol.ts';
+import type { Suicide } from './suicide.ts';
 
 /** Every place to die at, each with the chance to come up that its weight gives it. */
 export const places: readonly { readonly operation: Operation; readonly at: Mark['at'] }[] = [
@@ -25,72 +26,6 @@ export const places: readonly { readonly operation: Operation; readonly at: Mark
   { operation: 'save', at: 'before' },
   { operation: 'save', at: 'after' },
 ];
-
-/** Kills its process when it comes to its mark. */
-export class Suicide {
-  readonly #mark: Mark | undefined;
-  readonly #lastWords: (mark: string) => void;
-  #calls = 0;
-  /** Statements left, while the fatal call runs. */
-  #statements: number | undefined;
-  #isCalm = false;
-
-  constructor(mark: Mark | undefined, lastWords: (mark: string) => void) {
-    this.#mark = mark;
-    this.#lastWords = lastWords;
-  }
-
-  /** Never mind. */
-  calm(): void {
-    this.#isCalm = true;
-  }
-
-  /** Called before every statement of the store. */
-  statement(): void {
-    if (this.#statements === undefined) return;
-    this.#statements -= 1;
-    if (this.#statements <= 0) this.#die();
-  }
-
-  /** Makes a call with whatever the mark has for it. `counts` says of its result whether there was something to do. */
-  async around<T>(operation: Operation, call: () => Promise<T>, counts: (result: T) => boolean): Promise<T> {
-    const mark = this.#mark;
-    if (this.#isCalm || mark?.operation !== operation) return await call();
-    if (mark.at === 'after') {
-      const result = await call();
-      if (counts(result)) this.#count(mark);
-      return result;
-    }
-    if (mark.at === 'before') {
-      this.#count(mark);
-      return await call();
-    }
-    this.#calls += 1;
-    if (this.#calls >= mark.call) this.#statements = mark.statement;
-    try {
-      const running = call();
-      // A request has no statements: it is on its way a moment later.
-      if (operation === 'send' && this.#calls >= mark.call) setTimeout(() => this.#die(), 2);
-      return await running;
-    } finally {
-      this.#statements = undefined;
-    }
-  }
-
-  #count(mark: Mark): void {
-    this.#calls += 1;
-    if (this.#calls >= mark.call) this.#die();
-  }
-
-  #die(): void {
-    const mark = this.#mark;
-    if (this.#isCalm || mark === undefined) return;
-    this.#lastWords(`${mark.at} ${mark.operation}`);
-    process.kill(process.pid, 'SIGKILL');
-    // The signal takes the other threads a moment; this one goes no further.
-    for (;;);
-  }
-}
 
 /** The token of the newest claim of each delivery that this process has made, by event and webhook. */
 export type Tokens = Map<string, number>;

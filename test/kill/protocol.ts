@@ -3,7 +3,7 @@ import type { SurehookOptions } from '../../src/index.ts';
 /** Where a worker kills itself: around the `call`-th call of an operation that has something to do. */
 export interface Mark {
   readonly operation: Operation;
-  /** `inside`: at its `statement`-th statement, within the transaction; of a request: while it is under way. */
+  /** `inside`: at its `statement`-th chance between its statements; of a request: while it is under way. */
   readonly at: 'before' | 'inside' | 'after';
   readonly call: number;
   readonly statement: number;
@@ -45,26 +45,31 @@ export const TOKEN_HEADER = 'x-kill-token';
 export const WORKER_HEADER = 'x-kill-worker';
 
 export const LEASE_MS = 1_500;
+export const TIMEOUT_MS = 1_000;
 export const POLL_MS = 100;
+/** The longest wait after a failure, its jitter included. */
+export const LONGEST_BACKOFF_MS = 550;
+/** Requests that a process may have under way for one webhook. */
+export const CAP = 16;
 /** How long a worker that is asked to stop may take for requests in flight. */
 export const STOP_DEADLINE_MS = 500;
 
 /** Nothing may be given up: whatever is not delivered in the end is stuck or lost. */
 export const settings: Omit<SurehookOptions, 'repos'> = {
   leaseMs: LEASE_MS,
-  timeoutMs: 1_000,
+  timeoutMs: TIMEOUT_MS,
   pollMs: POLL_MS,
   maxInFlight: 32,
   prefetch: 32,
-  maxInFlightPerWebhook: 8,
+  maxInFlightPerWebhook: CAP,
   maxLost: 1_000,
   retry: { kind: 'exponential', baseMs: 50, factor: 2, maxMs: 500, attempts: 1_000, jitter: 0.1 },
   backoff: { baseMs: 50, factor: 2, maxMs: 500, jitter: 0.1 },
   endpoints: { allowHttp: true, allowPrivateAddresses: true },
 };
 
-/** One event in eight is of the type that `/long` takes too. */
-const LONG_ONE_IN = 8;
+/** One event in sixteen is of the type that `/long` takes too: with one in eight its queue grew as long as its owners kept dying. */
+const LONG_ONE_IN = 16;
 
 /** The type of an event, by its id. */
 export function typeOf(id: string): string {

@@ -1,10 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type Endpoint, endpoints } from './endpoints.ts';
 import { lotOf, TOKEN_HEADER, WORKER_HEADER } from './protocol.ts';
 
 /** One request that came in. */
 export interface Receipt {
-  readonly event: string;
-  readonly path: string;
   readonly token: number;
   readonly worker: string;
   /** Epoch ms. */
@@ -15,70 +14,16 @@ export interface Receipt {
   answer?: { readonly status: number; readonly at: number };
 }
 
-/** What an endpoint does with a receipt. `null`: it never answers. */
-export type Behaviour = (receipt: {
-  readonly earlier: number;
-  readonly lot: number;
-  readonly at: number;
-}) => {
-  readonly status: number;
-  readonly afterMs: number;
-} | null;
-
-/** An endpoint and what its webhook wants. */
-export interface Endpoint {
-  readonly path: string;
-  /** The pattern of what its webhook is subscribed to. @default everything */
-  readonly events?: string;
-  readonly semantics: 'at-least-once' | 'at-most-once';
-  readonly behave: Behaviour;
+/** What the receipts of one event at one path are kept under. */
+export function receiptKey(event: string, path: string): string {
+  return `${event} ${path}`;
 }
 
-const well = { status: 200, afterMs: 0 };
-
-/** Good ones and bad ones; every one of them takes everything in the end. */
-export const endpoints: readonly Endpoint[] = [
-  { path: '/quick', semantics: 'at-least-once', behave: () => well },
-  { path: '/other', semantics: 'at-least-once', behave: () => well },
-  {
-    path: '/fails-first',
-    semantics: 'at-least-once',
-    behave: ({ earlier, lot }) => (lot % 12 < 2 && earlier <= lot % 2 ? { status: 500, afterMs: 0 } : well),
-  },
-  {
-    path: '/slow',
-    semantics: 'at-least-once',
-    behave: ({ lot }) => ({ status: 200, afterMs: 20 + (lot % 100) }),
-  },
-  {
-    // So long that a worker which slept through its lease wakes up while another's request is under way.
-    path: '/long',
-    events: 'kill.long',
-    semantics: 'at-least-once',
-    behave: ({ lot }) => ({ status: 200, afterMs: 700 + (lot % 200) }),
-  },
-  {
-    path: '/rests',
-    semantics: 'at-least-once',
-    behave: ({ at }) => (at % 4_000 < 1_200 ? { status: 503, afterMs: 0 } : well),
-  },
-  {
-    path: '/mute',
-    semantics: 'at-least-once',
-    behave: ({ earlier, lot }) => (earlier === 0 && lot % 40 === 0 ? null : well),
-  },
-  { path: '/once', semantics: 'at-most-once', behave: ({ lot }) => ({ status: 200, afterMs: lot % 40 }) },
-  {
-    path: '/once-or-never',
-    semantics: 'at-most-once',
-    behave: ({ lot }) => (lot % 10 === 0 ? { status: 500, afterMs: 0 } : { status: 200, afterMs: 20 }),
-  },
-];
-
 /** The endpoints of all webhooks, on the loopback. */
-export class Receiver implements AsyncDisposable {
-  readonly receipts: Receipt[] = [];
-  readonly #earlier = new Map<string, number>();
+export class Receiver {
+  /** By `receiptKey`, in the order of arrival. */
+  readonly receipts: Map<string, Receipt[]> = new Map();
+  count = 0;
   readonly #server = createServer((request, response) => this.#receive(request, response));
   #origin = '';
 
@@ -95,7 +40,7 @@ export class Receiver implements AsyncDisposable {
     return this.#origin + endpoint.path;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#server.closeAllConnections();
     await closed;
@@ -114,17 +59,13 @@ export class Receiver implements AsyncDisposable {
     const endpoint = endpoints.find(({ path }) => path === url);
     if (endpoint === undefined) throw new Error(`Nobody was registered for ${url}`);
     const receipt: Receipt = {
-      event,
-      path: url,
       token: Number(headers[TOKEN_HEADER]),
       worker: String(headers[WORKER_HEADER]),
       at: Date.now(),
       isWhole: holds(body, event),
     };
-    this.receipts.push(receipt);
-    const key = `${event} ${url}`;
-    const earlier = this.#earlier.get(key) ?? 0;
-    this.#earlier.set(key, earlier + 1);
+    const key = receiptKey(event, url);
+    const earlier = this.#keep(key, receipt);
     const answer = endpoint.behave({ earlier, lot: lotOf(key), at: receipt.at });
     if (answer === null) return;
     const reply = (): void => {
@@ -134,6 +75,15 @@ export class Receiver implements AsyncDisposable {
     };
     if (answer.afterMs === 0) reply();
     else setTimeout(reply, answer.afterMs);
+  }
+
+  /** Returns how many there were before. */
+  #keep(key: string, receipt: Receipt): number {
+    this.count += 1;
+    const kept = this.receipts.get(key);
+    if (kept === undefined) this.receipts.set(key, [receipt]);
+    else kept.push(receipt);
+    return (kept?.length ?? 1) - 1;
   }
 }
 

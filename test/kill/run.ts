@@ -1,9 +1,10 @@
 /**
- * node test/kill/run.ts [--store sqlite] [--kills 300] [--seed N] [--workers 3]
+ * node test/kill/run.ts [--store sqlite|postgres] [--kills 300] [--seed N] [--workers 3]
  *
- * Publishes to endpoints of its own while workers that share the store are killed, stopped and put to sleep; then lets them work in peace
- * until nothing waits, and holds what the store says against what the endpoints got. The seed fixes what befalls which worker; the
- * machine's own timing it cannot fix. Ends with status 1 on a violation.
+ * Publishes to endpoints of its own while workers that share the store are killed, stopped and put to sleep, and, on PostgreSQL, the
+ * server is stopped at once and its connections are cut; then lets them work in peace until nothing waits, and holds what the store says
+ * against what the endpoints got. The seed fixes what befalls which worker; the machine's own timing it cannot fix. Ends with status 1 on
+ * a violation.
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

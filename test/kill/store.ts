@@ -1,5 +1,4 @@
 import type { Repos, WebhookStore } from '../../src/repos.ts';
-import { sqliteStore } from './sqlite-store.ts';
 
 /** Repos that one process has open. */
 export interface OpenRepos {
@@ -9,14 +8,14 @@ export interface OpenRepos {
 
 /** How a process opens a store: all it needs is text, so that a child can be told. */
 export interface StoreKind {
-  /** `onStatement` is called before every statement that a repo runs: a place to die in the middle of a call. */
+  /** `onStatement` is called around every statement that a repo runs: a place to die in the middle of a call. */
   open(address: string, onStatement?: () => void): Promise<OpenRepos>;
   /** A new empty store for one run. */
   create(): Promise<StoreHome>;
 }
 
 /** A fault of the store itself. Ends when the store works again. */
-interface Disturbance {
+export interface Disturbance {
   readonly name: string;
   run(): Promise<void>;
 }
@@ -28,15 +27,20 @@ export interface StoreHome {
   /** What can be done to the store while everybody works on it. */
   readonly disturbances: readonly Disturbance[];
   dispose(): Promise<void>;
+  /** For a process that is ending, and can wait for nothing: ends at once whatever runs beside it. */
+  abandon?(): void;
 }
 
-/** Every store that can be killed around. */
-const stores: Readonly<Record<string, StoreKind>> = { sqlite: sqliteStore };
+/** Every store that can be killed around; a worker loads no other than its own. */
+const stores: Readonly<Record<string, () => Promise<StoreKind>>> = {
+  sqlite: async () => (await import('./sqlite-store.ts')).sqliteStore,
+  postgres: async () => (await import('./postgres-store.ts')).postgresStore,
+};
 
-/** The store of that name. Throws `RangeError`. */
-export function storeOf(name: string): StoreKind {
-  const store = Object.hasOwn(stores, name) ? stores[name] : undefined;
-  if (store === undefined)
+/** The store of that name. Rejects with `RangeError`. */
+export async function storeOf(name: string): Promise<StoreKind> {
+  const load = Object.hasOwn(stores, name) ? stores[name] : undefined;
+  if (load === undefined)
     throw new RangeError(`There is no store ${name}; there are ${Object.keys(stores).join(', ')}`);
-  return store;
+  return await load();
 }

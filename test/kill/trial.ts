@@ -2,10 +2,13 @@ import { rm } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createSurehook, type Repos, type Surehook } from '../../src/index.ts';
 import { seededRandom } from '../../src/testing/seeded-random.ts';
-import { audit, type Findings } from './audit.ts';
+import { audit } from './audit.ts';
 import { Crew } from './crew.ts';
+import { type Endpoint, endpoints } from './endpoints.ts';
+import { Peace } from './peace.ts';
 import { eventOf, settings } from './protocol.ts';
-import { type Endpoint, endpoints, Receiver } from './receiver.ts';
+import { Receiver } from './receiver.ts';
+import { print } from './report.ts';
 import { type OpenRepos, type StoreHome, storeOf } from './store.ts';
 
 /** What a trial is about. */
@@ -18,15 +21,12 @@ export interface TrialOptions {
   readonly cache: string;
 }
 
-const PUBLISH_EVERY_MS = 60;
+/** Beside what workers publish. All in all some 20 events per second: the endpoint that takes longest has one or two requests under way. */
+const PUBLISH_EVERY_MS = 100;
 /** Beyond this the kills have come to a halt. */
 const LONGEST_MS_PER_KILL = 2_000;
-/** Within this, in peace, everything that waits must have ended. */
-const PEACE_MS = 20_000;
 const LOOK_EVERY_MS = 100;
 const DISTURB_EVERY_MS = 4_000;
-/** Violations that are shown in full. */
-const SHOWN = 5;
 
 /** One run from an empty store to the verdict. */
 export class Trial {
@@ -46,16 +46,17 @@ export class Trial {
 
   /** Resolves with the number of violations, once everything has been printed. */
   async run(): Promise<number> {
-    const store = storeOf(this.#options.store);
+    const store = await storeOf(this.#options.store);
     const home = await store.create();
     this.#home = home;
     try {
-      await using receiver = await Receiver.open();
+      const receiver = await Receiver.open();
       const open = await store.open(home.address);
       try {
         return await this.#try(home, open, receiver);
       } finally {
         await open.close();
+        await receiver.close();
       }
     } finally {
       await this.end();
@@ -65,11 +66,12 @@ export class Trial {
   /** Ends every child at once. */
   abandon(): void {
     this.#crew?.killAll();
+    this.#home?.abandon?.();
   }
 
   /** Leaves nothing behind, however far it came. */
   async end(): Promise<void> {
-    this.abandon();
+    this.#crew?.killAll();
     const home = this.#home;
     this.#home = undefined;
     await home?.dispose();
@@ -89,22 +91,24 @@ export class Trial {
     crew.calm();
     this.#isPublishing = false;
     await Promise.all(work);
-    await this.#untilPeaceful(surehook);
+    const unrest = await new Peace(surehook, () => receiver.count).settled();
+    if (unrest !== undefined) this.#violations.push(unrest);
     await crew.stop();
     const peacefulFor = Date.now() - began - killedFor;
     for (const id of crew.acknowledged) this.#acknowledged.add(id);
-    const findings = await audit({
-      repos,
-      webhooks,
-      receipts: receiver.receipts,
-      acknowledged: this.#acknowledged,
-    });
+    const { receipts } = receiver;
+    const findings = await audit({ repos, webhooks, receipts, acknowledged: this.#acknowledged });
     await this.#judgeWebhooks(surehook, repos);
     this.#violations.push(...findings.violations);
-    this.#print(crew, findings, {
+    print({
+      crew: crew.counts,
+      disturbances: this.#disturbances,
+      findings,
+      acknowledged: this.#acknowledged.size,
+      receipts: receiver.count,
+      violations: this.#violations,
       killedFor,
       peacefulFor,
-      receipts: receiver.receipts.length,
     });
     return this.#violations.length;
   }
@@ -170,21 +174,6 @@ export class Trial {
     }
   }
 
-  /** Until nothing waits, nothing is leased, and every webhook is Enabled. What is still open then is found by the audit. */
-  async #untilPeaceful(surehook: Surehook): Promise<void> {
-    const end = Date.now() + PEACE_MS;
-    while (Date.now() < end && (await this.#isUnsettled(surehook))) await wait(LOOK_EVERY_MS);
-  }
-
-  async #isUnsettled({ deliveries, webhooks }: Surehook): Promise<boolean> {
-    for (const status of ['delivering', 'pending', 'failed'] as const) {
-      const { items } = await deliveries.list({ status, limit: 1 });
-      if (items.length > 0) return true;
-    }
-    const { items } = await webhooks.list();
-    return items.some(({ status }) => status.state !== 'enabled');
-  }
-
   async #judgeWebhooks({ webhooks }: Surehook, repos: Repos): Promise<void> {
     const { items } = await webhooks.list();
     for (const { id, url, status } of items) {
@@ -193,31 +182,6 @@ export class Trial {
       const record = queue === undefined ? 'no queue is open' : `its queue is ${JSON.stringify(queue)}`;
       this.#violations.push(`the webhook of ${url} stayed ${JSON.stringify(status)}: ${record}`);
     }
-  }
-
-  #print(
-    { counts }: Crew,
-    findings: Findings,
-    sums: { readonly killedFor: number; readonly peacefulFor: number; readonly receipts: number },
-  ): void {
-    const { events, deliveries, attempts, lost, late, duplicates, givenUp } = findings;
-    for (const violation of this.#violations.slice(0, SHOWN)) console.log(`VIOLATION ${violation}`);
-    console.log(`killed ${list(counts.byPlace)}`);
-    console.log(
-      `and ${counts.stops} asked to stop, ${counts.sleeps} put to sleep for longer than a lease; the store: ${list(this.#disturbances)}`,
-    );
-    console.log(
-      `errors that workers reported: ${list(counts.errors)}; outcomes not stored at a stop: ${counts.unstored}`,
-    );
-    console.log(
-      `${this.#acknowledged.size} acknowledged events, ${events} stored, ${deliveries} deliveries, ${attempts} attempts (${lost} lost, ${late} late), ${givenUp} at-most-once given up`,
-    );
-    console.log(
-      `${(sums.killedFor / 1000).toFixed(1)} s of kills, ${(sums.peacefulFor / 1000).toFixed(1)} s of peace until nothing waited`,
-    );
-    console.log(
-      `${counts.kills} kills, ${events} events, ${sums.receipts} receipts, ${duplicates} duplicates, ${this.#violations.length} violations`,
-    );
   }
 }
 
@@ -232,9 +196,4 @@ async function register(surehook: Surehook, receiver: Receiver): Promise<Map<str
     webhooks.set(webhook.id, endpoint);
   }
   return webhooks;
-}
-
-function list(counts: ReadonlyMap<string, number>): string {
-  const entries = [...counts].sort(([a], [b]) => a.localeCompare(b));
-  return entries.length === 0 ? 'nothing' : entries.map(([name, count]) => `${count} ${name}`).join(', ');
 }

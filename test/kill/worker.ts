@@ -3,16 +3,20 @@ import { flushCompileCache } from 'node:module';
 import { setTimeout as wait } from 'node:timers/promises';
 import { systemClock } from '../../src/clock.ts';
 import { createSurehook, httpTransport } from '../../src/index.ts';
-import { fatalRepos, fatalTransport, Suicide, type Tokens } from './marks.ts';
+import { fatalRepos, fatalTransport, type Tokens } from './marks.ts';
 import {
   eventOf,
-  POLL_MS,
   STOP_DEADLINE_MS,
   settings,
+  TIMEOUT_MS,
   type WorkerMessage,
   type WorkerTask,
 } from './protocol.ts';
 import { storeOf } from './store.ts';
+import { Suicide } from './suicide.ts';
+
+/** Beside what the run itself publishes: three workers make some 20 events per second. */
+const PUBLISH_EVERY_MS = 150;
 
 // Nothing outlives the run, however that ends.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
@@ -25,11 +29,12 @@ const say = (message: WorkerMessage): void => {
 
 const tokens: Tokens = new Map();
 const suicide = new Suicide(task.mark, (mark) => say({ kind: 'dying', mark }));
-const { repos, close } = await storeOf(task.store).open(task.address, () => suicide.statement());
+const store = await storeOf(task.store);
+const { repos, close } = await store.open(task.address, () => suicide.statement());
 const transport = httpTransport({
   policy: { allowHttp: true, allowPrivateAddresses: true, ports: undefined },
   clock: systemClock,
-  timeoutMs: 1_000,
+  timeoutMs: TIMEOUT_MS,
 });
 const surehook = createSurehook({
   ...settings,
@@ -64,5 +69,5 @@ for (let n = 1; isPublishing; n += 1) {
   } catch {
     // Told as an error event or not at all: the run publishes it again.
   }
-  await wait(POLL_MS);
+  await wait(PUBLISH_EVERY_MS);
 }
