@@ -46,6 +46,13 @@ export interface WebhookRepo {
    */
   subscribers(tenantId: string, eventType: string): Promise<readonly WebhookRecord[]>;
   /**
+   * Optional: the same for several tenants and types in one step, each webhook once, in any order. Without it a batch of events asks once for
+   * each tenant and type in it.
+   */
+  subscribersOfAll?(
+    pairs: readonly { readonly tenantId: string; readonly eventType: string }[],
+  ): Promise<readonly WebhookRecord[]>;
+  /**
    * The engine's only write: sets the status where the present one equals `from` in every field (`sameStatus`).
    * One result per change, in order: whether it was applied. An unknown id is not applied.
    */

@@ -5,6 +5,7 @@ import {
   type PostgresPool,
   type PostgresQueryable,
 } from './driver.ts';
+import { nameOf } from './statement-names.ts';
 
 /** Conflicts between transactions that running again resolves: serialization failure, deadlock. */
 const PASSING: readonly string[] = ['40001', '40P01'];
@@ -16,9 +17,12 @@ export class Database {
   /** Set for a single client: settles when the work before is done, for no other statement may come into a transaction. */
   #turn: Promise<unknown> | undefined;
   readonly #onError: (error: unknown) => void;
+  readonly #prepares: boolean;
 
-  constructor(pool: PostgresPool, onError: (error: unknown) => void) {
+  /** `prepares`: connections keep what they have parsed and planned. */
+  constructor(pool: PostgresPool, onError: (error: unknown) => void, prepares: boolean = false) {
     this.#pool = pool;
+    this.#prepares = prepares;
     this.#turn = isSingleClient(pool) ? Promise.resolve() : undefined;
     this.#onError = onError;
     // The server ends idle connections when it stops: without a listener that would end the process.
@@ -28,7 +32,9 @@ export class Database {
 
   /** Runs one statement, as a transaction of its own; again where it met a passing conflict. */
   rows<Row>(text: string, values: unknown[]): Promise<readonly Row[]> {
-    return this.#inTurn(() => runAgain(() => rowsOf<Row>(this.#pool, text, values)));
+    const run = (): Promise<readonly Row[]> =>
+      rowsFrom(() => this.#pool.query(this.#prepares ? { name: nameOf(text), text } : text, values));
+    return this.#inTurn(() => runAgain(run));
   }
 
   /** Runs several statements as one transaction; again where it met a passing conflict. */
@@ -92,13 +98,13 @@ export class Database {
 }
 
 /** Runs one statement on whatever can. */
-export async function rowsOf<Row>(
-  on: PostgresQueryable,
-  text: string,
-  values: unknown[],
-): Promise<readonly Row[]> {
+export function rowsOf<Row>(on: PostgresQueryable, text: string, values: unknown[]): Promise<readonly Row[]> {
+  return rowsFrom(() => on.query(text, values));
+}
+
+async function rowsFrom<Row>(query: () => Promise<{ readonly rows: unknown[] }>): Promise<readonly Row[]> {
   try {
-    const { rows } = await on.query(text, values);
+    const { rows } = await query();
     return rows as readonly Row[];
   } catch (error) {
     throw withoutContents(error);

@@ -8,6 +8,12 @@ export interface PostgresQueryable {
   query(text: string, values?: unknown[]): Promise<{ readonly rows: unknown[] }>;
 }
 
+/** A statement that a connection parses once, and then knows by its name. */
+export interface NamedStatement {
+  readonly name: string;
+  readonly text: string;
+}
+
 /** A connection of its own. */
 export interface PostgresClient extends PostgresQueryable {
   /** Gives it back to its pool; with `true` the connection is broken and is closed instead. */
@@ -18,6 +24,7 @@ export interface PostgresClient extends PostgresQueryable {
 
 /** Lends connections. A `pg` `Client` fits too: then all work shares its one connection. */
 export interface PostgresPool extends PostgresQueryable {
+  query(statement: string | NamedStatement, values?: unknown[]): Promise<{ readonly rows: unknown[] }>;
   connect(): Promise<unknown>;
   on?(event: 'error', listener: (error: Error) => void): unknown;
   removeListener?(event: 'error', listener: (error: Error) => void): unknown;

@@ -15,12 +15,13 @@ export function openRepos(
   tables: Tables,
   options: {
     readonly notifications: boolean;
+    readonly preparedStatements?: boolean;
     readonly clock: Clock;
     readonly onError: (error: unknown) => void;
   },
 ): Repos & { readonly webhooks: WebhookStore; close(): Promise<void> } {
   const onError = shielded(options.onError);
-  const database = new Database(pool, onError);
+  const database = new Database(pool, onError, options.preparedStatements);
   const hub = new Hub(database, { ...options, onError, channel: tables.schema, random: systemRandom });
   return {
     webhooks: new PostgresWebhookRepo(database, tables, hub),

@@ -66,9 +66,10 @@ ON CONFLICT (webhook_id) DO UPDATE SET
   closed = false`;
 }
 
+/** The conditions on what is ready, which always hold, make the planner take it for few where it does not know the limits. */
 function acquireStatement(queues: string, clock: string): string {
   const ready = (failures: string, limit: string): string => `(
-  SELECT webhook_id FROM ${queues}
+  SELECT webhook_id, next_at FROM ${queues}
   WHERE next_at IS NOT NULL AND failures ${failures} AND next_at <= (SELECT now FROM clock)
     AND (lease_until IS NULL OR lease_until <= (SELECT now FROM clock))
   ORDER BY next_at LIMIT ${limit}::int FOR UPDATE SKIP LOCKED
@@ -81,10 +82,10 @@ function acquireStatement(queues: string, clock: string): string {
 )`;
   return `
 WITH ${clock}, healthy AS MATERIALIZED ${ready('= 0', '$2')}, failing AS MATERIALIZED ${ready('> 0', '$3')},
-ready AS MATERIALIZED (SELECT webhook_id FROM healthy UNION ALL SELECT webhook_id FROM failing),
+ready AS MATERIALIZED (SELECT * FROM healthy UNION ALL SELECT * FROM failing),
 taken AS (
   UPDATE ${queues} q SET token = q.token + 1, lease_until = clock.now + $1::bigint
-  FROM ready r, clock WHERE q.webhook_id = r.webhook_id
+  FROM ready r, clock WHERE q.webhook_id = r.webhook_id AND r.next_at >= 0 AND r.webhook_id >= ''
   RETURNING q.*
 ), others AS (
   SELECT least(

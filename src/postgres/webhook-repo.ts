@@ -29,6 +29,13 @@ export class PostgresWebhookRepo implements WebhookStore {
     return this.#webhooks(this.#sql.subscribers, [keysOf(tenantId, patternsFor(eventType))]);
   }
 
+  async subscribersOfAll(
+    pairs: readonly { readonly tenantId: string; readonly eventType: string }[],
+  ): Promise<readonly WebhookRecord[]> {
+    const keys = pairs.flatMap(({ tenantId, eventType }) => keysOf(tenantId, patternsFor(eventType)));
+    return this.#webhooks(this.#sql.subscribers, [[...new Set(keys)]]);
+  }
+
   async setStatus(changes: readonly StatusChange[]): Promise<readonly boolean[]> {
     const applied = changes.map(() => false);
     for (const round of roundsOf(changes, ({ webhookId }) => webhookId)) {

@@ -121,19 +121,34 @@ export class Publisher {
     parsed: readonly ParsedEvent[],
   ): Promise<(event: EventRecord) => readonly WebhookRecord[]> {
     const { storage, settings } = this.#parts;
-    const found = new Map<string, readonly WebhookRecord[]>();
+    const asked = new Map<string, EventRecord>();
     // No tenant and no type contains a NUL.
     const keyOf = ({ tenantId, type }: EventRecord): string => `${tenantId}\0${type}`;
-    for (const { event } of parsed) {
-      const key = keyOf(event);
-      if (found.has(key)) continue;
-      const webhooks = await storage.once('webhooks.subscribers', async () =>
-        answered(await settings.repos.webhooks.subscribers(event.tenantId, event.type)),
+    for (const { event } of parsed) asked.set(keyOf(event), event);
+    const found = new Map<string, readonly WebhookRecord[]>();
+    const { webhooks } = settings.repos;
+    if (webhooks.subscribersOfAll !== undefined && asked.size > 1) {
+      const pairs = [...asked.values()].map(({ tenantId, type }) => ({ tenantId, eventType: type }));
+      const all = await storage.once('webhooks.subscribersOfAll', async () =>
+        answered((await webhooks.subscribersOfAll?.(pairs)) ?? []),
       );
-      found.set(
-        key,
-        webhooks.filter((webhook) => isSubscribed(webhook, event)),
-      );
+      const byTenant = Map.groupBy(all, (webhook) => webhook.tenantId);
+      for (const [key, event] of asked) {
+        found.set(
+          key,
+          (byTenant.get(event.tenantId) ?? []).filter((webhook) => isSubscribed(webhook, event)),
+        );
+      }
+    } else {
+      for (const [key, event] of asked) {
+        const some = await storage.once('webhooks.subscribers', async () =>
+          answered(await webhooks.subscribers(event.tenantId, event.type)),
+        );
+        found.set(
+          key,
+          some.filter((webhook) => isSubscribed(webhook, event)),
+        );
+      }
     }
     return (event) => found.get(keyOf(event)) ?? [];
   }

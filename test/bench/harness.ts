@@ -1,201 +1,188 @@
-/** Runs the sink and one measured process at a time. */
-import { type ChildProcess, fork } from 'node:child_process';
+/** Runs the sink, the servers, and measured processes. */
+import type { ChildProcess } from 'node:child_process';
 import { setTimeout as wait } from 'node:timers/promises';
+import { end, forkMeasured, sum } from './children.ts';
+import { whenInterrupted } from './interruption.ts';
 import type {
-  ChildCommand,
-  ChildReply,
   ChildResult,
+  ContenderName,
+  FeedTask,
+  FillTask,
+  HangTask,
   Mark,
-  SinkCommand,
-  SinkReply,
+  PacedTask,
+  PublishTask,
   SinkReport,
+  StoreName,
   Task,
 } from './protocol.ts';
+import { Sink } from './sink-handle.ts';
+import type { Home } from './stores/home.ts';
+import { Homes } from './stores/homes.ts';
+import { finish, go, prepare, published, withLimit } from './talk.ts';
 
-const LIMIT_MS = 120_000;
-
+/** One run of one contender, all its processes together. */
 export interface Run extends ChildResult {
   readonly startedAt: number;
+  /** CPU time of the database server meanwhile. */
+  readonly serverCpuMs: number;
   readonly marks: readonly Mark[];
   readonly sink: SinkReport;
 }
 
-/** A task without the parts that the bench knows. */
-type WithoutOrigin<T> = T extends unknown ? Omit<T, 'origin'> : never;
-
-export interface RunOptions {
-  /** The run ends when this many distinct events have arrived (the last mark). */
-  readonly marks: readonly number[];
-}
-
-/** A process that drains one backlog after another. */
+/** Processes that drain one backlog after another. */
 export interface Drainer extends Disposable {
   round(): Promise<Run>;
 }
 
-export class Bench implements AsyncDisposable {
-  readonly #sink: ChildProcess;
-  readonly #origin: string;
+export interface FeedRun {
+  readonly contender: StoreName;
+  readonly task: FeedTask;
+  /** The run ends when so many distinct events have arrived; it is measured from the first of these to the last. */
+  readonly marks: readonly number[];
+  /** A store that was filled before; absent: an empty one. */
+  readonly home?: Home | undefined;
+}
 
-  private constructor(sink: ChildProcess, port: number) {
-    this.#sink = sink;
-    this.#origin = `http://127.0.0.1:${port}`;
+export interface FreshDrain {
+  readonly events: number;
+  /** An empty store; absent: a new one. */
+  readonly home?: Home;
+  /** Where the server is not that of the bench: what it has used so far. */
+  readonly serverCpuMs?: () => number;
+}
+
+export class Bench implements AsyncDisposable {
+  readonly sink: Sink;
+  readonly #homes = new Homes();
+  readonly #release: () => void;
+
+  private constructor(sink: Sink) {
+    this.sink = sink;
+    this.#release = whenInterrupted(this);
   }
 
   static async open(): Promise<Bench> {
-    const sink = fork(new URL('sink.ts', import.meta.url));
-    const { port } = await answer<SinkReply, { port: number }>(sink, (reply) => 'port' in reply);
-    return new Bench(sink, port);
+    return new Bench(await Sink.open());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#sink.kill();
-  }
-
-  /** One task in a fresh process, until the sink has seen the last mark. */
-  run(task: WithoutOrigin<Task>, { marks }: RunOptions): Promise<Run> {
-    return this.#withChild(task, async (child) => {
-      await this.#reset(marks);
-      await ready(child);
-      return await this.#drained(child, marks);
-    });
+    this.#release();
+    this.sink[Symbol.dispose]();
+    await this.#homes[Symbol.asyncDispose]();
   }
 
   /** Processes that live until they are disposed of and drain one backlog per call: they take turns, cold once and then warm. */
-  drainer(contender: Task['contender'], events: number): Drainer {
-    const child = this.#fork({ contender, mode: 'drain', events });
+  drainer(contender: ContenderName, events: number, processes: number = 1): Drainer {
+    const job = { contender, origin: this.sink.origin, task: { mode: 'drain', events } } as const;
+    const children = Array.from({ length: processes }, () => forkMeasured(job));
     return {
-      round: async () => {
-        await this.#reset([events]);
-        const isReady = ready(child);
-        command(child, 'prepare');
-        await isReady;
-        return await this.#drained(child, [events]);
+      round: () =>
+        this.#withHome(contender, async (home) => {
+          // One of them fills the store that all share.
+          for (const [n, child] of children.entries()) await prepare(child, home, n === 0);
+          return await this.#drained(children, [events]);
+        }),
+      [Symbol.dispose]: () => {
+        for (const child of children) end(child);
       },
-      [Symbol.dispose]: () => void child.kill('SIGKILL'),
     };
   }
 
-  /** One task of mode `latency`; each event gets `graceMs` to arrive after the last was published. */
-  runLatency(task: WithoutOrigin<Task>, graceMs: number): Promise<Run> {
-    return this.#withChild(task, async (child) => {
-      await this.#reset([]);
-      await ready(child);
-      const published = answer<ChildReply, { published: true }>(child, (reply) => 'published' in reply);
-      const startedAt = await go(child);
-      await withLimit(published, child);
-      await wait(graceMs);
-      const result = await finish(child);
-      return { ...result, startedAt, marks: [], sink: await this.#report(true) };
+  /** One fresh process fills a backlog, and another drains it. */
+  drainFresh(contender: StoreName, { events, home, serverCpuMs }: FreshDrain): Promise<Run> {
+    const job = { contender, task: { mode: 'drain', events } } as const;
+    const drain = async (in_: Home | undefined): Promise<Run> => {
+      const addedPerSecond = await this.#withChild(job, (child) => prepare(child, in_, true));
+      return await this.#withChild(job, async (child) => {
+        await prepare(child, in_, false);
+        const run = await this.#drained([child], [1, events], serverCpuMs);
+        return { ...run, addedPerSecond };
+      });
+    };
+    return home === undefined ? this.#withHome(contender, drain) : drain(home);
+  }
+
+  /** A fresh process that keeps a backlog as it is. */
+  feed({ contender, task, marks, home }: FeedRun): Promise<Run> {
+    const run = (in_: Home | undefined): Promise<Run> =>
+      this.#withChild({ contender, task }, async (child) => {
+        await prepare(child, in_, !task.filled);
+        return await this.#drained([child], marks);
+      });
+    return home === undefined ? this.#withHome(contender, run) : run(home);
+  }
+
+  /** A fresh process that publishes; each event gets `graceMs` to arrive after the last was published. */
+  publish(contender: StoreName, task: HangTask | PacedTask | PublishTask, graceMs: number): Promise<Run> {
+    return this.#withHome(contender, (home) =>
+      this.#withChild({ contender, task }, async (child) => {
+        await this.sink.reset([]);
+        await prepare(child, home, true);
+        const serverCpuBefore = this.#homes.serverCpuMs();
+        const done = published(child);
+        const startedAt = await go(child);
+        await done;
+        const serverCpuMs = this.#homes.serverCpuMs() - serverCpuBefore;
+        await wait(graceMs);
+        const result = await finish(child);
+        return { ...result, startedAt, serverCpuMs, marks: [], sink: await this.sink.report(true) };
+      }),
+    );
+  }
+
+  /** A store that another process has filled; to be removed with `remove`. */
+  async filled(contender: StoreName, task: FillTask): Promise<{ home: Home | undefined; perSecond: number }> {
+    const home = await this.#homes.make(contender);
+    return await this.#withChild({ contender, task }, async (child) => {
+      await prepare(child, home, true);
+      const done = published(child);
+      await go(child);
+      await done;
+      const { addedPerSecond } = await finish(child);
+      await this.#homes.settle(home);
+      return { home, perSecond: addedPerSecond };
     });
   }
 
-  async #withChild(task: WithoutOrigin<Task>, use: (child: ChildProcess) => Promise<Run>): Promise<Run> {
-    const child = this.#fork(task);
+  remove(home: Home | undefined): Promise<void> {
+    return this.#homes.remove(home);
+  }
+
+  async #withHome(contender: ContenderName, use: (home: Home | undefined) => Promise<Run>): Promise<Run> {
+    const home = await this.#homes.make(contender);
     try {
-      return await use(child);
+      return await use(home);
     } finally {
-      child.kill('SIGKILL');
+      await this.#homes.remove(home);
     }
   }
 
-  #fork(task: WithoutOrigin<Task>): ChildProcess {
-    const argument = JSON.stringify({ ...task, origin: this.#origin });
-    return fork(new URL('measured.ts', import.meta.url), [argument], { execArgv: ['--expose-gc'] });
+  async #withChild<T>(
+    { contender, task }: { readonly contender: ContenderName; readonly task: Task },
+    use: (child: ChildProcess) => Promise<T>,
+  ): Promise<T> {
+    const child = forkMeasured({ contender, origin: this.sink.origin, task });
+    try {
+      return await use(child);
+    } finally {
+      end(child);
+    }
   }
 
-  /** Starts a process that is ready, and waits for the last mark. */
-  async #drained(child: ChildProcess, marks: readonly number[]): Promise<Run> {
-    const seen = Promise.all(marks.map((mark) => this.#mark(mark)));
-    const startedAt = await go(child);
-    const at = await withLimit(seen, child);
-    const result = await finish(child);
-    return { ...result, startedAt, marks: at, sink: await this.#report(false) };
-  }
-
-  async #reset(marks: readonly number[]): Promise<void> {
-    await this.#ask<{ reset: true }>({ do: 'reset', marks }, (reply) => 'reset' in reply);
-  }
-
-  #mark(mark: number): Promise<Mark> {
-    return answer<SinkReply, Mark>(this.#sink, (reply) => 'mark' in reply && reply.mark === mark);
-  }
-
-  async #report(withArrivals: boolean): Promise<SinkReport> {
-    const { report } = await this.#ask<{ report: SinkReport }>(
-      { do: 'report', withArrivals },
-      (reply) => 'report' in reply,
-    );
-    return report;
-  }
-
-  #ask<T extends SinkReply>(command: SinkCommand, match: (reply: SinkReply) => boolean): Promise<T> {
-    const replied = answer<SinkReply, T>(this.#sink, match);
-    this.#sink.send(command);
-    return replied;
-  }
-}
-
-async function ready(child: ChildProcess): Promise<void> {
-  await withLimit(
-    answer<ChildReply, { ready: true }>(child, (reply) => 'ready' in reply),
-    child,
-  );
-}
-
-async function go(child: ChildProcess): Promise<number> {
-  const started = answer<ChildReply, { startedAt: number }>(child, (reply) => 'startedAt' in reply);
-  command(child, 'go');
-  return (await started).startedAt;
-}
-
-async function finish(child: ChildProcess): Promise<ChildResult> {
-  const ended = answer<ChildReply, { result: ChildResult }>(child, (reply) => 'result' in reply);
-  command(child, 'finish');
-  return (await ended).result;
-}
-
-function command(child: ChildProcess, what: ChildCommand): void {
-  child.send(what);
-}
-
-/** The next message of that kind; rejects when the process ends first, or when `signal` says that nobody waits any more. */
-function answer<Reply, T extends Reply>(
-  child: ChildProcess,
-  match: (reply: Reply) => boolean,
-  signal?: AbortSignal,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const hear = (reply: unknown): void => {
-      if (!match(reply as Reply)) return;
-      stop();
-      resolve(reply as T);
-    };
-    const fail = (code: number | null, reason: string | null): void => {
-      stop();
-      reject(new Error(`${child.spawnargs.slice(1).join(' ')} ended with ${code ?? reason}`));
-    };
-    const stop = (): void => {
-      child.off('message', hear).off('exit', fail);
-    };
-    child.on('message', hear).on('exit', fail);
-    signal?.addEventListener('abort', stop, { once: true });
-  });
-}
-
-/** Rejects when the process ends, or takes too long, before the work is done. */
-async function withLimit<T>(work: Promise<T>, child: ChildProcess): Promise<T> {
-  const stop = new AbortController();
-  const { signal } = stop;
-  const ended = answer<ChildReply, never>(child, () => false, signal);
-  const late = wait(LIMIT_MS, undefined, { signal }).then(() => {
-    throw new Error(`Not done within ${LIMIT_MS} ms`);
-  });
-  late.catch(() => {});
-  ended.catch(() => {});
-  try {
-    return await Promise.race([work, late, ended]);
-  } finally {
-    stop.abort();
+  /** Starts processes that are ready, and waits for the last mark. */
+  async #drained(
+    children: readonly ChildProcess[],
+    marks: readonly number[],
+    serverCpu: () => number = () => this.#homes.serverCpuMs(),
+  ): Promise<Run> {
+    await this.sink.reset(marks);
+    const serverCpuBefore = serverCpu();
+    const seen = Promise.all(marks.map((mark) => this.sink.mark(mark)));
+    const startedAt = Math.min(...(await Promise.all(children.map(go))));
+    const [at = []] = await Promise.all(children.map((child) => withLimit(seen, child)));
+    const serverCpuMs = serverCpu() - serverCpuBefore;
+    const result = sum(await Promise.all(children.map(finish)));
+    return { ...result, startedAt, serverCpuMs, marks: at, sink: await this.sink.report(false) };
   }
 }

@@ -3,6 +3,7 @@
  * limit, with node:crypto and a cached key.
  */
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
 import { Pool } from 'undici';
 import type { Contender, PathOf } from './contender.ts';
@@ -60,22 +61,24 @@ export function limitContender(origin: string, pathOf: PathOf, signer: 'library'
     delivered++;
   };
 
+  const push = (event: BenchEvent): string => {
+    const id = `msg_${String(backlog.length).padStart(9, '0')}`;
+    backlog.push({ id, endpoint: event.endpoint, body: bodyOf(event) });
+    return id;
+  };
+
   return {
-    async add(events: readonly BenchEvent[]) {
-      const items = events.map((event, k) => ({
-        id: `msg_${String(backlog.length + k).padStart(9, '0')}`,
-        endpoint: event.endpoint,
-        body: bodyOf(event),
-      }));
-      backlog.push(...items);
-      return items.map((item) => item.id);
-    },
+    add: async (events) => events.map(push),
+    addOne: async (event) => push(event),
     async start() {
       let next = 0;
       const lane = async (): Promise<void> => {
         while (next < backlog.length) await deliver(backlog[next++] as Item);
       };
       for (let n = 0; n < LANES; n++) void lane();
+    },
+    async settled() {
+      while (delivered < backlog.length) await wait(10);
     },
     delivered: () => delivered,
     stop: () => pool.close(),

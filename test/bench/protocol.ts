@@ -1,4 +1,5 @@
 /** What the bench, its sink and its measured processes say to each other. */
+import type { Home } from './stores/home.ts';
 
 /** One clock for all processes of the machine. */
 export function monotonicMs(): number {
@@ -40,20 +41,13 @@ export interface SinkReport {
   readonly arrivals: readonly (readonly [id: string, at: number])[];
 }
 
-/** What a measured process is to do. */
-export type Task = { readonly contender: ContenderName; readonly origin: string } & (
-  | DrainTask
-  | FeedTask
-  | LatencyTask
-);
-
 /** The bare loop, by what it signs with; surehook, by where it stores. */
-export type ContenderName =
-  | 'limit'
-  | 'limit-crypto'
-  | 'surehook'
-  | 'surehook-sqlite'
-  | 'surehook-sqlite-full';
+export type ContenderName = 'limit' | 'limit-crypto' | StoreName;
+
+export type StoreName = 'memory' | 'sqlite' | 'sqlite-full' | 'postgres';
+
+/** What a measured process is to do. */
+export type Task = DrainTask | FeedTask | HangTask | PacedTask | PublishTask | FillTask;
 
 /** Deliver a backlog that was there before the start; again, from nothing, as often as told to. */
 export interface DrainTask {
@@ -67,21 +61,61 @@ export interface FeedTask {
   readonly waiting: number;
   /** Deliveries that wait from before the start for one endpoint that answers 500. */
   readonly waitingForDead: number;
+  /** What waits is there already, and so are the webhooks. */
+  readonly filled: boolean;
 }
 
 /** Publish one by one to endpoint 0, and meanwhile to all others; these hang or answer. */
-export interface LatencyTask {
-  readonly mode: 'latency';
+export interface HangTask {
+  readonly mode: 'hang';
   readonly othersHang: boolean;
   readonly perSecond: number;
   readonly measureMs: number;
 }
 
-/** Said to a measured process: make ready (mode `drain`: before each round); begin; you are done. */
-export type ChildCommand = 'prepare' | 'go' | 'finish';
+/** Publish one by one, to all endpoints in turn, at that rate, while nothing waits. */
+export interface PacedTask {
+  readonly mode: 'paced';
+  readonly perSecond: number;
+  readonly measureMs: number;
+}
+
+/** Publish singly, `lanes` calls at a time, and deliver nothing. */
+export interface PublishTask {
+  readonly mode: 'publish';
+  readonly events: number;
+  readonly lanes: number;
+}
+
+/** Put a backlog straight into the store, for others to work on. */
+export interface FillTask {
+  readonly mode: 'fill';
+  /** Deliveries for the endpoints that answer. */
+  readonly waiting: number;
+  /** Webhooks that have been failing for a day, and what waits for all of them together. */
+  readonly deadWebhooks: number;
+  readonly waitingForDead: number;
+}
+
+/** What a measured process is started with. */
+export interface Job {
+  readonly contender: ContenderName;
+  readonly origin: string;
+  readonly task: Task;
+}
+
+/** Said to a measured process: where to store, and whether to fill it (mode `drain`: before each round); begin; you are done. */
+export type ChildCommand =
+  | { readonly do: 'prepare'; readonly home: Home | undefined; readonly fill: boolean }
+  | { readonly do: 'go' }
+  | { readonly do: 'finish' };
 
 export type ChildReply =
-  | { readonly ready: true }
+  | {
+      readonly ready: true;
+      /** How many events a second were stored meanwhile; 0 where none. */
+      readonly addedPerSecond: number;
+    }
   | { readonly startedAt: number }
   | { readonly published: true }
   | { readonly result: ChildResult };
@@ -90,8 +124,13 @@ export interface ChildResult {
   /** CPU time of the whole process from the start to the end of the work. */
   readonly cpuMs: number;
   readonly peakMiB: number;
+  /** At the end, after a collection of garbage: what objects and buffers take, and what the process has of the machine. */
+  readonly heldMiB: number;
+  readonly residentMiB: number;
   /** What the contender itself says it has delivered. */
   readonly delivered: number;
-  /** Mode `latency`: when each event of the healthy endpoint was due to be published. */
+  /** How many events a second were stored, where that was the work, or before the start; 0 where none. */
+  readonly addedPerSecond: number;
+  /** When each event that is measured was due to be published. */
   readonly due: readonly (readonly [id: string, at: number])[];
 }

@@ -1,14 +1,37 @@
 /**
- * npm run bench -- [limit] [sqlite] [flat] [hang] [dead] [--reps N] [--smoke] [--check]
+ * npm run bench -- [limit] [sqlite] [postgres] [latency] [flat] [waiting] [hang] [dead] [peers] [--reps N] [--smoke] [--check]
  *
  * Everything is a ratio inside one run: cases take turns in fresh processes, and medians are compared. `--check` ends with status 1 when an
  * aim is missed, `--smoke` only shows that the scenarios work.
  */
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Bench } from './harness.ts';
-import { dead, flat, hang, limit, type Plan, type Row, type Scenario, sqlite } from './scenarios.ts';
+import type { Plan, Row, Scenario } from './scenario.ts';
+import { dead } from './scenarios/dead.ts';
+import { flat } from './scenarios/flat.ts';
+import { hang } from './scenarios/hang.ts';
+import { latency } from './scenarios/latency.ts';
+import { limit } from './scenarios/limit.ts';
+import { peers } from './scenarios/peers.ts';
+import { postgres } from './scenarios/postgres.ts';
+import { sqlite } from './scenarios/sqlite.ts';
+import { waiting } from './scenarios/waiting.ts';
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = { limit, sqlite, flat, hang, dead };
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  limit,
+  sqlite,
+  postgres,
+  latency,
+  flat,
+  waiting,
+  hang,
+  dead,
+  peers,
+};
+
+const WARM_UP_ROUNDS = 2;
+const ROUNDS_PER_REPETITION = 4;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -20,15 +43,18 @@ const { values, positionals } = parseArgs({
 });
 
 function plan(): Plan {
-  if (values.smoke) return { reps: 1, scale: 0.05 };
+  if (values.smoke) return { reps: 1, rounds: 1, warmUps: 1, scale: 0.02 };
   const reps = Number(values.reps);
   if (!Number.isInteger(reps) || reps < 1)
     throw new RangeError(`--reps ${values.reps} is no number of repetitions`);
-  return { reps, scale: 1 };
+  return { reps, rounds: reps * ROUNDS_PER_REPETITION, warmUps: WARM_UP_ROUNDS, scale: 1 };
 }
 
 function chosen(): readonly (readonly [string, Scenario])[] {
-  const names = positionals.length > 0 ? positionals : Object.keys(SCENARIOS);
+  const names =
+    positionals.length > 0
+      ? positionals
+      : Object.keys(SCENARIOS).filter((name) => name !== 'peers' || !values.smoke);
   return names.map((name) => {
     const scenario = Object.hasOwn(SCENARIOS, name) ? SCENARIOS[name] : undefined;
     if (scenario === undefined) {
@@ -38,17 +64,17 @@ function chosen(): readonly (readonly [string, Scenario])[] {
   });
 }
 
-function line({ scenario, what, measured, aim, met }: Row): string {
+function line(scenario: string, { what, measured, aim, met }: Row): string {
   const verdict = met === undefined ? '' : met ? '  met' : '  MISSED';
-  return `${scenario.padEnd(6)} ${what.padEnd(38)} ${measured}${aim === undefined ? '' : `   aim ${aim}`}${verdict}`;
+  return `${scenario.padEnd(8)} ${what.padEnd(40)} ${measured}${aim === undefined ? '' : `   aim ${aim}`}${verdict}`;
 }
 
 /** A scenario that could not be measured is a row that is not met. */
-async function measure(name: string, scenario: Scenario, bench: Bench): Promise<Row[]> {
+async function measure(scenario: Scenario, bench: Bench): Promise<Row[]> {
   try {
     return await scenario(bench, setting);
   } catch (thrown) {
-    return [{ scenario: name, what: 'FAILED', measured: String(thrown), aim: 'to be measured', met: false }];
+    return [{ what: 'FAILED', measured: String(thrown), aim: 'to be measured', met: false }];
   }
 }
 
@@ -56,9 +82,10 @@ const setting = plan();
 const rows: Row[] = [];
 await using bench = await Bench.open();
 for (const [name, scenario] of chosen()) {
-  const found = await measure(name, scenario, bench);
+  const found = await measure(scenario, bench);
   rows.push(...found);
-  console.log(found.map(line).join('\n'));
+  found.push({ what: 'load of the machine at the end', measured: (loadavg()[0] ?? 0).toFixed(1) });
+  console.log(found.map((row) => line(name, row)).join('\n'));
 }
 const missed = rows.filter((row) => row.met === false).length;
 console.log(`${setting.reps} repetitions; ${missed} aims missed`);

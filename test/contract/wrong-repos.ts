@@ -927,6 +927,12 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
         );
       },
     })),
+    webhooks('finds the subscribers of several types, one list behind the other', (real) => ({
+      subscribersOfAll: async (pairs) => {
+        const lists = pairs.map(({ tenantId, eventType }) => real.subscribers(tenantId, eventType));
+        return (await Promise.all(lists)).flat();
+      },
+    })),
     webhooks('finds only enabled subscribers', (real) => ({
       subscribers: async (tenantId, type) =>
         (await real.subscribers(tenantId, type)).filter(({ status }) => status.state === 'enabled'),

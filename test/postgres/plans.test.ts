@@ -42,7 +42,8 @@ afterAll(() => server.dispose());
 
 function spyOn(on: Pick<Pool, 'query'>): Pick<PostgresPool, 'query'> {
   return {
-    query: (text, values = []) => {
+    query: (statement, values = []) => {
+      const text = typeof statement === 'string' ? statement : statement.text;
       if (!/^(BEGIN|COMMIT)/.test(text)) statements.push({ text, values });
       return on.query(text, values);
     },
@@ -65,8 +66,12 @@ async function open(schema: string, analyze: 'never' | 'empty' | 'full'): Promis
 async function reads(): Promise<{ indexes: string[]; tables: string[] }> {
   const plans: string[] = [];
   for (const { text, values } of statements) {
-    const { rows } = await pool.query(`EXPLAIN ${text}`, values);
-    plans.push(...rows.map((row) => row['QUERY PLAN']));
+    // As it is planned for these values; and as a prepared statement is planned, for any.
+    const [own, any] = [
+      await pool.query(`EXPLAIN ${text}`, values),
+      await pool.query(`EXPLAIN (GENERIC_PLAN) ${text}`),
+    ];
+    plans.push(...own.rows.concat(any.rows).map((row) => row['QUERY PLAN']));
   }
   const names = (pattern: RegExp): string[] =>
     [...new Set(Array.from(plans.join('\n').matchAll(pattern), (found) => found[1] ?? ''))].sort();

@@ -48,6 +48,24 @@ export const webhooksLaws: readonly Law[] = lawsOf('webhooks', {
     }
   },
 
+  'finds the subscribers of several types and tenants at once, each once, where it can': async (context) => {
+    const { webhooks } = context.repos;
+    if (webhooks.subscribersOfAll === undefined) return;
+    const both = aWebhook({ events: ['invoice.*', 'order.*'] });
+    const [one, other] = [
+      aWebhook({ events: ['order.paid'] }),
+      aWebhook({ tenantId: 'other', events: ['*'] }),
+    ];
+    await context.storeWebhooks(both, one, other, aWebhook({ tenantId: 'third' }));
+    const pairs = [
+      { tenantId: 'tenant', eventType: 'invoice.paid' },
+      { tenantId: 'tenant', eventType: 'order.paid' },
+      { tenantId: 'other', eventType: 'order.paid' },
+    ];
+    sameInAnyOrder(await webhooks.subscribersOfAll(pairs), [both, one, other]);
+    same(await webhooks.subscribersOfAll([]), []);
+  },
+
   'finds a subscriber by any of its patterns, once': async (context) => {
     const webhook = aWebhook({ events: ['order.created', 'invoice.*', 'invoice.paid'] });
     await context.storeWebhooks(webhook);
