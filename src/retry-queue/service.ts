@@ -182,6 +182,7 @@ export class Service {
       });
     }
     this.#isClaiming = false;
+    this.#parts.changed();
   }
 
   #claimed(holding: Holding, result: ClaimResult, claim: ClaimMade): void {
