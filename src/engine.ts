@@ -190,13 +190,19 @@ export class Engine {
     await this.#until(() => this.#dispatcher.inFlight === 0, deadlineMs);
     this.#dispatcher.abortAll();
     const end = run.now() + STOP_GRACE_MS;
-    await this.#until(() => this.#dispatcher.held === 0 && this.#statuses.pending === 0, STOP_GRACE_MS);
+    await this.#until(() => this.#hasGivenBack(), STOP_GRACE_MS);
     const released = this.#queues.releaseAll();
     await Promise.race([released, run.sleep(Math.max(1, end - run.now()))]);
     this.#reportUnstored();
     run.end();
     this.#checkWaiters();
     await this.#closeTransport();
+  }
+
+  /** Claims that are still under way count: what they bring has to be given back too. */
+  #hasGivenBack(): boolean {
+    const { held, asked } = this.#dispatcher;
+    return held === 0 && asked === 0 && this.#statuses.pending === 0;
   }
 
   /** Resolves when the condition holds, or after `withinMs`. */

@@ -73,7 +73,7 @@ export class Dispatcher {
       pollMs: settings.pollMs,
       room: () => this.#room(),
       route: (claims) => this.#route(claims),
-      dry: parts.changed,
+      rested: parts.changed,
     });
   }
 
@@ -87,11 +87,15 @@ export class Dispatcher {
     return this.lanes.waiting + this.slots.taken + this.#settler.pending + this.#routing;
   }
 
+  /** How many deliveries the claims under way may bring. */
+  get asked(): number {
+    return this.#feed.asked + this.#parts.hooks.asked;
+  }
+
   /** How many more deliveries this process may claim, those that are being claimed aside. */
   get places(): number {
-    const { settings, hooks } = this.#parts;
-    const asked = this.#feed.asked + hooks.asked;
-    return Math.max(0, settings.maxInFlight + settings.prefetch - this.held - asked);
+    const { maxInFlight, prefetch } = this.#parts.settings;
+    return Math.max(0, maxInFlight + prefetch - this.held - this.asked);
   }
 
   get inFlight(): number {
@@ -105,6 +109,11 @@ export class Dispatcher {
 
   /** Takes claims of a webhook's own queue. */
   accept(lane: Lane, claims: readonly Claim[]): void {
+    // A claim that was under way when the process was told to stop.
+    if (!this.#parts.run.accepting) {
+      for (const claim of claims) this.#giveBack(lane, claim, 'own');
+      return;
+    }
     for (const claim of claims) this.lanes.push(lane, claim);
     this.#pump();
   }

@@ -13,8 +13,8 @@ export interface ExpressFeedParts {
   /** How many more deliveries may be claimed now; 0 is none. */
   readonly room: () => number;
   readonly route: (claims: readonly Claim[]) => Promise<void>;
-  /** Called when the queue was found to hold nothing that is due. */
-  readonly dry: () => void;
+  /** Called when no claim is under way any more. */
+  readonly rested: () => void;
 }
 
 /** Claims from the express queue whenever there is room: on a wake-up, when the next delivery is due, and by the poll. */
@@ -67,7 +67,7 @@ export class ExpressFeed {
       await this.#claimOnce(limit);
     }
     this.#claiming = false;
-    if (this.#isDry) this.#parts.dry();
+    this.#parts.rested();
   }
 
   async #claimOnce(limit: number): Promise<void> {

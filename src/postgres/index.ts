@@ -7,7 +7,7 @@ import { openRepos } from './open.ts';
 import { checkSchema } from './schema-name.ts';
 import { tablesOf } from './tables.ts';
 
-export type { PostgresClient, PostgresPool, PostgresQueryable } from './driver.ts';
+export type { NamedStatement, PostgresClient, PostgresPool, PostgresQueryable } from './driver.ts';
 export { type MigrateResult, migrate } from './migrate.ts';
 export { type PostgresTransaction, type PostgresValue, transactionOf } from './transaction.ts';
 

@@ -23,6 +23,8 @@ export class Holding {
   busy = false;
   /** It is being given back. */
   releasing = false;
+  /** It could not be given back, and its lease is being made sure of. */
+  regaining = false;
   /** Nothing more can be claimed before this instant, as far as is known; 0 is "look". */
   dryUntil = 0;
   /** What the last look found that was made while nothing of ours was under way; `undefined`: no such look. */

@@ -185,10 +185,10 @@ export class Keeper {
         return;
       case 'woken':
         holding.wakes = wakes ?? holding.wakes;
-        holding.busy = false;
+        // An earlier try whose acknowledgement was lost may have given the lease back: it is taken again before anything is served.
         holding.releasing = false;
-        holding.stir(0);
-        this.#hooks.attend(holding);
+        holding.regaining = true;
+        this.renew(holding);
         return;
       case 'saved':
         if (leaseUntil === undefined) this.#drop(holding, lane.pausedUntil);
@@ -201,6 +201,11 @@ export class Keeper {
     holding.leaseUntil = leaseUntil;
     if (wakes !== holding.wakes) holding.stir(0);
     holding.wakes = wakes;
+    if (!holding.regaining) return;
+    holding.regaining = false;
+    holding.busy = false;
+    holding.stir(0);
+    this.#hooks.attend(holding);
   }
 
   #drop(holding: Holding, apartUntil: number): void {

@@ -199,6 +199,7 @@ export class Service {
       });
     }
     this.#isClaiming = false;
+    this.#parts.changed();
   }
 
   /** One claim for as many deliveries as there is room for; of a batched webhook, one for each batch. */

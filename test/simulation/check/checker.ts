@@ -1,0 +1,228 @@
+import type { LeaseTimes, Published, Surehook, SurehookError, WebhookRecord } from '../../../src/index.ts';
+import type { Life } from '../life.ts';
+import type { Sending } from '../network.ts';
+import type { Outcome, PortCall } from '../ports.ts';
+import type { Ending, Managing, Publishing, Watcher } from '../watcher.ts';
+import { hookNumber, type World } from '../world.ts';
+import { CauseLaws } from './causes.ts';
+import { ClosingLaws } from './closings.ts';
+import { DeliveryLaws } from './deliveries.ts';
+import { FaultLaws } from './faults.ts';
+import { Findings } from './findings.ts';
+import { HolderLaws } from './holders.ts';
+import { Ledger } from './ledger.ts';
+import { Liveness } from './liveness.ts';
+import { PublishLaws } from './publishes.ts';
+import { QueueLaws } from './queues.ts';
+import { isOk, RequestLaws } from './requests.ts';
+import { RetryLaws } from './retries.ts';
+import { WebhookLaws } from './webhooks.ts';
+
+/** Sees everything of a history and holds it against the invariants as it happens. */
+export class Checker implements Watcher {
+  readonly findings: Findings;
+  readonly ledger: Ledger = new Ledger();
+  readonly liveness: Liveness;
+  readonly #world: World;
+  readonly #deliveries: DeliveryLaws;
+  readonly #requests: RequestLaws;
+  readonly #webhooks: WebhookLaws;
+  readonly #queues: QueueLaws;
+  readonly #publishes: PublishLaws;
+  readonly #closings: ClosingLaws;
+  readonly #faults: FaultLaws;
+  readonly #causes: CauseLaws;
+  readonly #holders: HolderLaws;
+  readonly #secrets: string[] = [];
+
+  constructor(world: World) {
+    const { plan, timeline, store } = world;
+    const { settings } = plan;
+    const findings = new Findings(timeline);
+    const { ledger } = this;
+    const leaseEnd = ({ now, leaseUntil }: LeaseTimes): number =>
+      plan.hasStoreClock ? Math.floor(timeline.now) + leaseUntil - now : leaseUntil;
+    this.findings = findings;
+    this.#world = world;
+    this.#requests = new RequestLaws({
+      ledger,
+      findings,
+      settings,
+      webhookOf: (url) => world.webhookIds[hookNumber(url)],
+    });
+    const retries = new RetryLaws({ ledger, findings, settings });
+    this.#deliveries = new DeliveryLaws({
+      ledger,
+      findings,
+      timeline,
+      events: store.events,
+      leaseEnd,
+      lost: (notes) => this.#causes.lost(notes),
+      settled: (notes, settlement, call) => {
+        this.#requests.settled(notes, settlement, call);
+        retries.settled(notes, settlement, call);
+      },
+    });
+    this.#webhooks = new WebhookLaws({ ledger, findings, plan, timeline, webhooks: store.webhooks });
+    this.#queues = new QueueLaws({ ledger, findings, timeline, state: store.state });
+    this.#publishes = new PublishLaws({ ledger, findings });
+    this.#closings = new ClosingLaws(findings, plan);
+    this.#faults = new FaultLaws({
+      findings,
+      timeline,
+      storageTimeoutMs: settings.storageTimeoutMs,
+      secrets: this.#secrets,
+    });
+    const { storageTimeoutMs } = settings;
+    this.#causes = new CauseLaws({ ledger, findings, timeline, storageTimeoutMs });
+    this.#holders = new HolderLaws({ findings, timeline, plan });
+    this.liveness = new Liveness({ plan, ledger, findings, timeline });
+  }
+
+  // ------------------------------------------------------------------------------------------ ports
+
+  called(call: PortCall, isTrouble: boolean): void {
+    this.#causes.called(call);
+    if (isTrouble) this.#causes.troubled(call.life);
+  }
+
+  async applied(call: PortCall, outcome: Outcome): Promise<void> {
+    if (call.name === 'events.prune') await this.#pruned(outcome);
+    else if (call.name.startsWith('events.')) await this.#deliveries.applied(call, outcome);
+    else if (call.name.startsWith('webhooks.')) await this.#webhooks.applied(call, outcome);
+    else await this.#queues.applied(call, outcome);
+  }
+
+  async #pruned(outcome: Outcome): Promise<void> {
+    if ('error' in outcome) return;
+    const { deliveries, events, attempts } = outcome.value as {
+      deliveries: number;
+      events: number;
+      attempts: number;
+    };
+    if (deliveries + events + attempts === 0) return;
+    this.findings.mark('retention: something went');
+    await this.#deliveries.pruned();
+    this.#publishes.pruned();
+  }
+
+  returned(call: PortCall, outcome: Outcome): void {
+    this.#faults.returned(call, outcome);
+    this.#causes.returned(call, outcome);
+    if (call.name.startsWith('events.claim')) this.#judgeHeld(call.life);
+  }
+
+  /** I16, by what the process itself says of what it holds. */
+  #judgeHeld(life: Life): void {
+    const { maxInFlight, prefetch } = this.#world.plan.settings;
+    const surehook: Surehook | undefined = this.#world.nodes.find(({ current }) => current?.life === life)
+      ?.current?.surehook;
+    const claimed = surehook?.stats().claimed ?? 0;
+    if (claimed > maxInFlight + prefetch)
+      this.findings.violate('I16', `${life.name} holds ${claimed} deliveries, of ${maxInFlight + prefetch}`);
+  }
+
+  // ------------------------------------------------------------------------------------------ network
+
+  sent(sending: Sending): void {
+    this.#requests.sent(sending);
+    const notes = this.#requests.notesOf(sending);
+    const webhook = this.ledger.webhooks.get(notes?.record.webhookId ?? '');
+    if (notes === undefined || webhook === undefined) return;
+    this.#closings.sent(sending, webhook);
+    this.#holders.sent(sending, notes, webhook);
+    webhook.flights.add(sending);
+  }
+
+  received(sending: Sending): void {
+    this.#requests.received(sending);
+  }
+
+  aborted(sending: Sending): void {
+    this.ended(sending, 0);
+  }
+
+  ended(sending: Sending, status: number): void {
+    this.#requests.ended(sending);
+    const notes = this.#requests.notesOf(sending);
+    const webhook = this.ledger.webhooks.get(notes?.record.webhookId ?? '');
+    if (webhook === undefined) return;
+    webhook.flights.delete(sending);
+    this.#holders.ended(sending, webhook, isOk(status));
+    this.#webhooks.ended(sending, webhook.record.id, status);
+  }
+
+  // ------------------------------------------------------------------------------------------ hosts
+
+  adopted(webhook: WebhookRecord): void {
+    this.ledger.addWebhook(webhook, 0);
+    this.#secrets.push(...webhook.secrets.map(({ secret }) => secret));
+  }
+
+  publishing(_publishing: Publishing): void {}
+
+  published(publishing: Publishing, ending: Ending<readonly Published[]>): void {
+    this.#publishes.published(publishing, ending);
+  }
+
+  managed(managing: Managing, ending: Ending<unknown>): void {
+    this.findings.mark(`host: ${managing.action.do} ${'error' in ending ? 'rejected' : 'done'}`);
+    this.#closings.managed(managing, ending, this.ledger.webhooks.get(managing.id));
+  }
+
+  told(life: Life, error: SurehookError): void {
+    this.#faults.told(life, error);
+  }
+
+  // ------------------------------------------------------------------------------------------ processes
+
+  began(_life: Life): void {}
+
+  killed(life: Life): void {
+    this.findings.mark('a process was killed');
+    this.#forget(life);
+  }
+
+  stopped(
+    life: Life,
+    { tookMs, deadlineMs, disturbed }: { tookMs: number; deadlineMs: number; disturbed: boolean },
+  ): void {
+    this.findings.mark('a process was stopped');
+    this.#forget(life);
+    this.#causes.stopped(life);
+    if (!disturbed && tookMs > deadlineMs + 1_000)
+      this.findings.violate('L', `stop({ deadlineMs: ${deadlineMs} }) took ${tookMs} ms`);
+    // A host may still wait for calls of its own.
+    if (life.timers > 0 && life.hostCalls === 0)
+      this.findings.violate('L', `${life.name} has stopped with ${life.timers} timers set`);
+  }
+
+  /** Its requests may arrive, but nobody waits for their answers. */
+  #forget(life: Life): void {
+    this.#requests.forget(life);
+    for (const { flights } of this.ledger.webhooks.values())
+      for (const flight of flights) if (flight.life === life) flights.delete(flight);
+  }
+
+  jumped(_life: Life | undefined): void {
+    this.findings.mark('a clock was set');
+  }
+
+  outage(isAway: boolean): void {
+    if (isAway) this.findings.mark('the store went away');
+    else this.#webhooks.storeReturned();
+  }
+
+  calmed(): void {
+    this.liveness.calmed();
+  }
+
+  /** The last look, when all has ended or has had its time. */
+  async audit(): Promise<void> {
+    this.liveness.audit();
+    await this.#deliveries.audit();
+    this.#faults.audit(
+      this.#world.nodes.flatMap(({ current }) => (current === undefined ? [] : [current.life])),
+    );
+  }
+}

@@ -1,0 +1,79 @@
+import type { DeliveryRecord, Settlement, SettleResult } from '../../../src/index.ts';
+
+type Draft = { -readonly [Field in keyof DeliveryRecord]: DeliveryRecord[Field] };
+
+/** The record without what only some statuses have. */
+function plain({
+  reason: _reason,
+  leaseUntil: _lease,
+  completedAt: _completed,
+  ...rest
+}: DeliveryRecord): Draft {
+  return rest;
+}
+
+/** A record under a new lease: what the ports promise, said once more and apart from every adapter. */
+export function whenClaimed(record: DeliveryRecord, leaseUntil: number): DeliveryRecord {
+  const lostOne = record.status === 'delivering' ? 1 : 0;
+  const { token, attempts, lost } = record;
+  return {
+    ...plain(record),
+    status: 'delivering',
+    token: token + 1,
+    attempts: attempts + lostOne,
+    lost: lost + lostOne,
+    leaseUntil,
+  };
+}
+
+/** A record after a settlement with that result. */
+export function whenSettled(
+  record: DeliveryRecord,
+  settlement: Settlement,
+  { result, now, wasLate }: { result: SettleResult; now: number; wasLate: boolean },
+): DeliveryRecord {
+  const { attempt, next } = settlement;
+  if (result !== 'applied')
+    return result === 'late' && wasLate ? { ...record, attempts: record.attempts + 1 } : record;
+  const settled = plain(record);
+  if (attempt !== undefined) settled.attempts += 1;
+  if (attempt?.counted) settled.tries += 1;
+  switch (next.status) {
+    case 'delivered':
+      return { ...settled, status: 'delivered', completedAt: now };
+    case 'exhausted':
+      return { ...settled, status: 'exhausted', reason: next.reason, completedAt: now };
+    case 'waiting':
+      return {
+        ...settled,
+        status: settled.tries > 0 ? 'failed' : 'pending',
+        dueAt: next.dueAt,
+        queue: next.queue,
+      };
+  }
+}
+
+/** A record given up in its queue. */
+export function whenGivenUp(
+  record: DeliveryRecord,
+  reason: DeliveryRecord['reason'] & string,
+  now: number,
+): DeliveryRecord {
+  return { ...plain(record), status: 'exhausted', reason, completedAt: now };
+}
+
+/** A record marked for replay. */
+export function whenMarked(record: DeliveryRecord): DeliveryRecord {
+  return { ...plain(record), status: 'replaying', tries: 0, lost: 0 };
+}
+
+/** A replay let into the express queue. */
+export function whenPromoted(record: DeliveryRecord, now: number): DeliveryRecord {
+  return { ...plain(record), status: 'pending', queue: 'express', dueAt: now };
+}
+
+/** The names of fields in which two records differ. */
+export function differences(expected: DeliveryRecord, actual: DeliveryRecord): string[] {
+  const names = new Set([...Object.keys(expected), ...Object.keys(actual)]) as Set<keyof DeliveryRecord>;
+  return [...names].filter((name) => expected[name] !== actual[name]);
+}

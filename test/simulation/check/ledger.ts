@@ -1,0 +1,129 @@
+import type {
+  AttemptRecord,
+  DeliveryRecord,
+  EventRecord,
+  QueueRecord,
+  WebhookRecord,
+} from '../../../src/index.ts';
+import type { Life } from '../life.ts';
+import type { Sending } from '../network.ts';
+
+/** A claim that a life was given. */
+interface ClaimNote {
+  readonly life: Life;
+  /** True time, epoch ms. */
+  readonly at: number;
+  readonly queue: 'express' | 'own';
+}
+
+/** All that is known of one delivery. */
+export interface DeliveryNotes {
+  readonly event: EventRecord;
+  /** As the store held it when it was last looked at. */
+  record: DeliveryRecord;
+  attempts: readonly AttemptRecord[];
+  /** Retention took its attempts: their number says no more than that. */
+  attemptsPruned: boolean;
+  /** By token. */
+  readonly claims: Map<number, ClaimNote>;
+  /** Every request that was started for it. */
+  readonly sendings: Sending[];
+  /** Those that arrived. */
+  readonly receipts: Sending[];
+  /** Requests started before it was last marked for replay. */
+  sendingsBefore: number;
+  /** Attempts recorded before it was last marked for replay. */
+  attemptsBefore: number;
+}
+
+/** All that is known of one webhook. */
+export interface WebhookNotes {
+  /** As it was last stored; kept when it is deleted. */
+  record: WebhookRecord;
+  /** True time since when no request may start for it: it was disabled or deleted. */
+  closedAt: number | undefined;
+  isDeleted: boolean;
+  /** True times of answers that senders saw. */
+  lastSuccessAt: number;
+  lastFailureAt: number;
+  /** The instant of its newest change, true time. */
+  changedAt: number;
+  /** Its queue's record, if it has one. */
+  queue: QueueRecord | undefined;
+  /** The highest token that its queue ever had. */
+  queueToken: number;
+  /** Who acquired its queue last. */
+  holder: Life | undefined;
+  /** When the call was made that stored its failures as they are, true time. */
+  failuresAt: number;
+  /** Requests to it that are under way. */
+  readonly flights: Set<Sending>;
+  /** The number of the newest call that saved its queue. */
+  lastSave: number;
+  /** When its queue was last reset from outside, true time. */
+  resetAt: number;
+}
+
+/** What the store is known to hold, as of the last applied write. */
+export class Ledger {
+  readonly deliveries: Map<string, DeliveryNotes> = new Map();
+  readonly events: Map<string, EventRecord> = new Map();
+  readonly webhooks: Map<string, WebhookNotes> = new Map();
+  /** By event and webhook. */
+  readonly #byPair = new Map<string, DeliveryNotes>();
+
+  addWebhook(record: WebhookRecord, now: number): WebhookNotes {
+    const notes: WebhookNotes = {
+      record,
+      closedAt: undefined,
+      isDeleted: false,
+      lastSuccessAt: 0,
+      lastFailureAt: 0,
+      changedAt: now,
+      queue: undefined,
+      queueToken: 0,
+      holder: undefined,
+      failuresAt: 0,
+      flights: new Set(),
+      lastSave: 0,
+      resetAt: 0,
+    };
+    this.webhooks.set(record.id, notes);
+    return notes;
+  }
+
+  addDelivery(record: DeliveryRecord, event: EventRecord): DeliveryNotes {
+    const notes: DeliveryNotes = {
+      event,
+      record,
+      attempts: [],
+      attemptsPruned: false,
+      claims: new Map(),
+      sendings: [],
+      receipts: [],
+      sendingsBefore: 0,
+      attemptsBefore: 0,
+    };
+    this.deliveries.set(record.id, notes);
+    this.#byPair.set(pairOf(record.eventId, record.webhookId), notes);
+    return notes;
+  }
+
+  /** The delivery of an event to a webhook. */
+  of(eventId: string, webhookId: string): DeliveryNotes | undefined {
+    return this.#byPair.get(pairOf(eventId, webhookId));
+  }
+
+  removeDelivery({ record }: DeliveryNotes): void {
+    this.deliveries.delete(record.id);
+  }
+}
+
+function pairOf(eventId: string, webhookId: string): string {
+  return `${eventId} ${webhookId}`;
+}
+
+/** Whether a delivery has come to its end. */
+export function hasEnded({ status }: DeliveryRecord): boolean {
+  return status === 'delivered' || status === 'exhausted';
+}

@@ -1,0 +1,89 @@
+import { matchesAny } from '../../../src/domain/event-pattern.ts';
+import { ConflictError, type NewEvent, type Published } from '../../../src/index.ts';
+import type { Ending, Publishing } from '../watcher.ts';
+import type { Findings } from './findings.ts';
+import type { Ledger } from './ledger.ts';
+
+/** What the checks of publishing work with. */
+export interface PublishLawParts {
+  readonly ledger: Ledger;
+  readonly findings: Findings;
+}
+
+/** What hosts are promised: what was published is stored, once, for every webhook that it is for (I1, I2). */
+export class PublishLaws {
+  readonly #parts: PublishLawParts;
+  /** What each key stands for, once a publish with it has resolved. */
+  readonly #keys = new Map<string, { readonly eventId: string; readonly content: string }>();
+
+  constructor(parts: PublishLawParts) {
+    this.#parts = parts;
+  }
+
+  /** Retention may have freed keys. */
+  pruned(): void {
+    const { ledger } = this.#parts;
+    for (const [key, { eventId }] of this.#keys) if (!ledger.events.has(eventId)) this.#keys.delete(key);
+  }
+
+  published({ events, at }: Publishing, ending: Ending<readonly Published[]>): void {
+    const { findings } = this.#parts;
+    if ('error' in ending) {
+      findings.mark(ending.error instanceof ConflictError ? 'publish: conflict' : 'publish: failed');
+      return;
+    }
+    for (const [index, event] of events.entries()) {
+      const published = ending.value[index];
+      if (published === undefined) findings.violate('I1', 'publish resolved with fewer results than events');
+      else this.#judge(event, published, at);
+    }
+  }
+
+  #judge(event: NewEvent, published: Published, at: number): void {
+    const { ledger, findings } = this.#parts;
+    const { id } = published.event;
+    if (!ledger.events.has(id)) {
+      findings.violate('I1', `publish resolved, and event ${id} is not stored`);
+      return;
+    }
+    this.#judgeKey(event, published);
+    for (const { id: deliveryId } of published.deliveries) {
+      if (!ledger.deliveries.has(deliveryId))
+        findings.violate('I1', `publish resolved, and delivery ${deliveryId} of ${id} is not stored`);
+    }
+    if (!published.duplicate) this.#judgeFanOut(event, published, at);
+  }
+
+  /** I2: one key, one set of deliveries. */
+  #judgeKey({ idempotencyKey, tenantId, data, type }: NewEvent, { event, duplicate }: Published): void {
+    if (idempotencyKey === undefined) return;
+    const { findings } = this.#parts;
+    const key = `${tenantId} ${idempotencyKey}`;
+    const content = JSON.stringify([type, data]);
+    const known = this.#keys.get(key);
+    if (known === undefined) this.#keys.set(key, { eventId: event.id, content });
+    else if (known.eventId !== event.id)
+      findings.violate('I2', `key ${key} stands for ${known.eventId} and for ${event.id}`);
+    else if (known.content !== content)
+      findings.violate('I2', `key ${key} was used for other content, and publish resolved`);
+    else findings.mark(duplicate ? 'publish: duplicate' : 'publish: the same twice');
+  }
+
+  /** I1: every webhook that was there and subscribed all the time has exactly one. */
+  #judgeFanOut({ type, tenantId, data }: NewEvent, { event, deliveries }: Published, at: number): void {
+    const { ledger, findings } = this.#parts;
+    for (const { record, changedAt, isDeleted } of ledger.webhooks.values()) {
+      const isSteady = changedAt < at;
+      const passes =
+        record.filter === undefined ||
+        (record.filter as unknown as { eq: number }).eq === (data as { odd: number }).odd;
+      const isMeant = record.tenantId === tenantId && matchesAny(record.events, type) && passes;
+      const count = deliveries.filter(({ webhookId }) => webhookId === record.id).length;
+      const isOpen = !isDeleted && record.status.state !== 'disabled';
+      if (count > (isMeant ? 1 : 0))
+        findings.violate('I1', `event ${event.id} has ${count} deliveries to ${record.id}`);
+      if (isMeant && isSteady && isOpen && count !== 1)
+        findings.violate('I1', `event ${event.id} has no delivery to ${record.id}`);
+    }
+  }
+}

@@ -1,0 +1,200 @@
+import { createHmac } from 'node:crypto';
+import type { RetryPolicyData, Settlement } from '../../../src/index.ts';
+import type { Life } from '../life.ts';
+import type { Sending } from '../network.ts';
+import type { PlanSettings } from '../plan.ts';
+import type { PortCall } from '../ports.ts';
+import type { Findings } from './findings.ts';
+import type { DeliveryNotes, Ledger } from './ledger.ts';
+
+/** What the checks of requests work with. */
+export interface RequestLawParts {
+  readonly ledger: Ledger;
+  readonly findings: Findings;
+  readonly settings: PlanSettings;
+  /** The webhook behind a URL. */
+  readonly webhookOf: (url: string) => string | undefined;
+}
+
+/** Every request that leaves a node and every one that arrives, held against what the store said of its delivery. */
+export class RequestLaws {
+  readonly #parts: RequestLawParts;
+  readonly #inFlight = new Map<Life, Set<Sending>>();
+  readonly #notes = new Map<Sending, DeliveryNotes>();
+
+  constructor(parts: RequestLawParts) {
+    this.#parts = parts;
+  }
+
+  notesOf(sending: Sending): DeliveryNotes | undefined {
+    return this.#notes.get(sending);
+  }
+
+  sent(sending: Sending): void {
+    const { findings, ledger, webhookOf } = this.#parts;
+    const { request, life } = sending;
+    const webhookId = webhookOf(request.url) ?? '';
+    const notes = ledger.of(request.headers['webhook-id'] ?? '', webhookId);
+    if (notes === undefined) {
+      findings.violate('I14', `a request to ${request.url} for an event that has no delivery to it`);
+      return;
+    }
+    this.#notes.set(sending, notes);
+    notes.sendings.push(sending);
+    this.#judgeMessage(sending, notes);
+    this.#judgeCause(sending, notes);
+    this.#judgeCount(notes);
+    this.#judgeCaps(sending, webhookId);
+    const flights = this.#inFlight.get(life) ?? new Set();
+    this.#inFlight.set(life, flights.add(sending));
+  }
+
+  ended(sending: Sending): void {
+    this.#inFlight.get(sending.life)?.delete(sending);
+  }
+
+  forget(life: Life): void {
+    this.#inFlight.delete(life);
+  }
+
+  received(sending: Sending): void {
+    const { findings, ledger } = this.#parts;
+    const notes = this.#notes.get(sending);
+    if (notes === undefined) return;
+    const { record, receipts } = notes;
+    if (receipts.some(({ answered = 0 }) => isOk(answered))) findings.mark('a receipt after a 2xx');
+    if (!sending.life.isAlive) findings.mark('a receipt from a process that has ended');
+    receipts.push(sending);
+    const webhook = ledger.webhooks.get(record.webhookId)?.record;
+    if (webhook?.delivery.semantics === 'at-most-once' && receipts.length > 1) {
+      findings.violate('I8', `${record.id} is at-most-once and was received ${receipts.length} times`);
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------ what is sent
+
+  /** I17, I14: these bytes, this id, a fresh time, a signature that verifies, for this tenant. */
+  #judgeMessage({ request, senderNow }: Sending, { event, record }: DeliveryNotes): void {
+    const { findings, ledger } = this.#parts;
+    const webhook = ledger.webhooks.get(record.webhookId)?.record;
+    if (webhook?.tenantId !== event.tenantId)
+      findings.violate(
+        'I14',
+        `${record.id}: an event of ${event.tenantId} for a webhook of ${webhook?.tenantId}`,
+      );
+    if (Buffer.compare(request.body, event.body) !== 0)
+      findings.violate('I17', `${record.id} was sent with another body`);
+    const timestamp = request.headers['webhook-timestamp'];
+    if (Number(timestamp) !== Math.floor(senderNow / 1000))
+      findings.violate('I17', `${record.id} was sent with the time ${timestamp} at ${senderNow}`);
+    const secret = webhook?.secrets[0]?.secret ?? '';
+    const hmac = createHmac('sha256', Buffer.from(secret.slice('whsec_'.length), 'base64'));
+    const signature = hmac.update(`${event.id}.${timestamp}.`).update(event.body).digest('base64');
+    if (request.headers['webhook-signature'] !== `v1,${signature}`)
+      findings.violate('I17', `${record.id} was sent with a wrong signature`);
+  }
+
+  /**
+   * I9, I20: who sends has a claim of its own, and everything that was sent before under other claims has its row by now: as it ended, or as
+   * lost. So no receipt, and none after a 2xx above all, is without a cause in the log.
+   */
+  #judgeCause(
+    { life }: Sending,
+    { record, claims, attempts, attemptsPruned, sendings }: DeliveryNotes,
+  ): void {
+    const { findings } = this.#parts;
+    const own = [...claims].filter(([, claim]) => claim.life === life);
+    if (own.length === 0) findings.violate('I5', `${life.name} sends ${record.id}, which it has not claimed`);
+    const bySame = sendings.filter((sending) => sending.life === life).length;
+    if (bySame > own.length)
+      findings.violate(
+        'I9',
+        `${life.name} sends ${record.id} for the ${bySame}th time under ${own.length} claims`,
+      );
+    if (attemptsPruned) return;
+    const open = record.status === 'delivering' ? 1 : 0;
+    if (sendings.length > attempts.length + open) {
+      findings.violate(
+        'I20',
+        `${record.id} (${record.status}) is sent for the ${sendings.length}th time and has ${attempts.length} attempts`,
+      );
+    }
+  }
+
+  /** I6: no more often than the policy allows, claims lost and attempts aborted aside. */
+  #judgeCount({
+    record,
+    sendings,
+    sendingsBefore,
+    attempts,
+    attemptsBefore,
+    attemptsPruned,
+  }: DeliveryNotes): void {
+    const { findings, ledger, settings } = this.#parts;
+    if (attemptsPruned) return;
+    const webhook = ledger.webhooks.get(record.webhookId)?.record;
+    const allowed = attemptsOf(webhook?.retry ?? settings.retry);
+    const aborted = attempts.filter(
+      ({ number, error, late }) => number > attemptsBefore && error?.kind === 'aborted' && !late,
+    ).length;
+    const made = sendings.length - sendingsBefore;
+    if (made > allowed + settings.maxLost + aborted) {
+      findings.violate(
+        'I6',
+        `${record.id} is sent ${made} times; ${allowed} attempts and ${settings.maxLost} lost claims are allowed`,
+      );
+    }
+  }
+
+  /** I15: per process in all, and per process and webhook. */
+  #judgeCaps({ life }: Sending, webhookId: string): void {
+    const { findings, ledger, settings } = this.#parts;
+    const flights = this.#inFlight.get(life);
+    if (flights === undefined) return;
+    const all = flights.size + 1;
+    if (all > settings.maxInFlight)
+      findings.violate('I15', `${life.name} has ${all} requests under way, of ${settings.maxInFlight}`);
+    if (all === settings.maxInFlight) findings.mark('all slots taken');
+    const cap = ledger.webhooks.get(webhookId)?.record.maxInFlight ?? settings.maxInFlightPerWebhook;
+    let same = 1;
+    for (const sending of flights) if (this.#notes.get(sending)?.record.webhookId === webhookId) same += 1;
+    if (same > cap)
+      findings.violate('I15', `${life.name} has ${same} requests to ${webhookId} under way, of ${cap}`);
+  }
+
+  // ------------------------------------------------------------------------------------------ what is stored of it
+
+  /** I7, I11, I18: what a settlement that was applied says of the request was so. */
+  settled({ record, sendings }: DeliveryNotes, { next, attempt }: Settlement, { life }: PortCall): void {
+    const { findings } = this.#parts;
+    if (next.status === 'delivered') {
+      const answered = sendings.some(
+        (sending) => sending.life === life && sending.end === 'answered' && isOk(sending.answered ?? 0),
+      );
+      if (!answered)
+        findings.violate('I7', `${record.id} was stored as delivered, but ${life.name} saw no 2xx`);
+    }
+    if (attempt === undefined) return;
+    if (attempt.error !== undefined) findings.mark(`attempt: ${attempt.error.kind}`);
+    this.#judgeSecrets(record.webhookId, JSON.stringify(attempt));
+  }
+
+  #judgeSecrets(webhookId: string, stored: string): void {
+    const { findings, ledger } = this.#parts;
+    const secret = ledger.webhooks.get(webhookId)?.record.secrets[0]?.secret ?? '';
+    if (stored.includes(secret.slice('whsec_'.length)))
+      findings.violate('I18', `an attempt for ${webhookId} holds its secret`);
+    if (/v1,[A-Za-z0-9+/]{40}/.test(stored))
+      findings.violate('I18', `an attempt for ${webhookId} holds a signature`);
+  }
+}
+
+/** A status that is final. */
+export function isOk(status: number): boolean {
+  return status >= 200 && status <= 299;
+}
+
+/** How many attempts a policy allows. */
+export function attemptsOf(policy: RetryPolicyData): number {
+  return policy.kind === 'schedule' ? policy.delaysMs.length : policy.attempts;
+}

@@ -1,0 +1,114 @@
+import type { NewEvent, Surehook } from '../../src/index.ts';
+import type { Life } from './life.ts';
+import type { Action } from './plan.ts';
+import type { Ending } from './watcher.ts';
+import type { World } from './world.ts';
+
+/** What hosts do: they publish, manage and replay through whichever process is awake. */
+export class Host {
+  readonly #world: World;
+  #published = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Does it, if any process can; how it ends is told to the watcher. */
+  act(action: Action): void {
+    if (!('node' in action)) return;
+    const { nodes, trace } = this.#world;
+    const awake =
+      nodes[action.node % nodes.length]?.awake ?? nodes.find((node) => node.awake !== undefined)?.awake;
+    if (awake === undefined) return;
+    const { life, surehook } = awake;
+    trace.note(life.name, `host: ${action.do}`, action);
+    if (action.do === 'publish') this.#publish(life, surehook, action);
+    else if (action.do === 'replay') void this.#replay(life, surehook, action);
+    else if ('webhook' in action) this.#manage(life, surehook, action);
+  }
+
+  #publish(life: Life, surehook: Surehook, action: Action & { do: 'publish' }): void {
+    const { timeline, watcher } = this.#world;
+    const events = Array.from({ length: action.count }, () => this.#event(action));
+    const publishing = { life, events, at: timeline.now };
+    watcher.publishing(publishing);
+    const [only] = events;
+    const result =
+      events.length === 1 && only !== undefined
+        ? surehook.publish(only).then((one) => [one])
+        : surehook.publishMany(events);
+    this.#finish(life, result, (ending) => watcher.published(publishing, ending));
+  }
+
+  #event({ tenant, type, key, content }: Action & { do: 'publish' }): NewEvent {
+    this.#published += 1;
+    const n = content ?? this.#published;
+    const event = { type, tenantId: `tenant${tenant}`, data: { n, odd: n % 2 } };
+    return key === undefined ? event : { ...event, idempotencyKey: `key${key}` };
+  }
+
+  #manage(life: Life, surehook: Surehook, action: Action & { webhook: number }): void {
+    const { timeline, watcher, webhookIds } = this.#world;
+    const id = webhookIds[action.webhook % webhookIds.length];
+    if (id === undefined) return;
+    const managing = { life, action, id, at: timeline.now };
+    this.#finish(life, managed(surehook, action, id), (ending) => watcher.managed(managing, ending));
+  }
+
+  async #replay(life: Life, surehook: Surehook, action: Action & { do: 'replay' }): Promise<void> {
+    const { timeline, watcher } = this.#world;
+    const managing = { life, action, at: timeline.now };
+    let exhausted: readonly { readonly id: string }[] = [];
+    life.hostCalls += 1;
+    try {
+      exhausted = (await surehook.deliveries.list({ status: 'exhausted', limit: action.count })).items;
+    } catch (error) {
+      watcher.managed({ ...managing, id: '' }, { error });
+    }
+    life.hostCalls -= 1;
+    for (const { id } of exhausted) {
+      this.#finish(life, surehook.deliveries.replay(id), (ending) =>
+        watcher.managed({ ...managing, id }, ending),
+      );
+    }
+  }
+
+  #finish<T>(life: Life, result: Promise<T>, tell: (ending: Ending<T>) => void): void {
+    const { trace } = this.#world;
+    life.hostCalls += 1;
+    result.then(
+      (value) => {
+        life.hostCalls -= 1;
+        trace.note(life.name, 'host: done', value);
+        tell({ value });
+      },
+      (error: unknown) => {
+        life.hostCalls -= 1;
+        trace.note(life.name, 'host: rejected', error);
+        tell({ error });
+      },
+    );
+  }
+}
+
+async function managed(surehook: Surehook, action: Action, id: string): Promise<unknown> {
+  const { webhooks } = surehook;
+  switch (action.do) {
+    case 'disable':
+      return webhooks.disable(id);
+    case 'enable':
+      return webhooks.enable(id);
+    case 'delete':
+      return webhooks.delete(id);
+    case 'test':
+      return webhooks.sendTest(id);
+    case 'update': {
+      const url = (await webhooks.get(id))?.url ?? '';
+      return webhooks.update(id, {
+        url: url.endsWith('/a') ? url.replace(/a$/, 'b') : url.replace(/b$/, 'a'),
+      });
+    }
+    default:
+      return undefined;
+  }
+}
