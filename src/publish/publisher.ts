@@ -12,6 +12,7 @@ import type { Settings } from '../options.ts';
 import type { AppendEntry, AppendResult } from '../repos.ts';
 import type { Storage } from '../runtime/storage.ts';
 import { type PublishedEvent, toPublishedEvent } from '../views.ts';
+import { Appender } from './appender.ts';
 import { type ParsedEvent, parseEvent } from './event-input.ts';
 import type { NewEvent } from './new-event.ts';
 
@@ -57,9 +58,11 @@ interface Draft extends AppendEntry {
 /** Turns what a host publishes into an event and its deliveries, and stores them in one step. */
 export class Publisher {
   readonly #parts: PublisherParts;
+  readonly #appender: Appender;
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
+    this.#appender = new Appender(parts.settings.repos.events, parts.settings.clock);
   }
 
   /** All of them or none: rejects with the first error, and then nothing was stored. */
@@ -95,7 +98,12 @@ export class Publisher {
     const { settings, storage, stored } = this.#parts;
     const { events } = settings.repos;
     const results = await storage.once('events.append', async () =>
-      answered(await events.append(drafts, options), drafts.length),
+      answered(
+        options.tx === undefined
+          ? await this.#appender.append(drafts, options.now)
+          : await events.append(drafts, options),
+        drafts.length,
+      ),
     );
     const own = results.map((result, index) => asOwn(result, drafts[index]));
     const isNew = own.filter(({ duplicate }) => !duplicate);
