@@ -247,7 +247,7 @@ export interface QueueClaim {
 }
 
 /**
- * A claim of one batch: its deliveries in the order in which they would be claimed, all under a lease, all with the same `batch`.
+ * A claim of one batch: its deliveries in the order of their append, each time alike, all under a lease, all with the same `batch`.
  *
  * - Where the first that can be claimed has a `batch` all of whose `size` members can be, it is that batch.
  * - Otherwise a batch is formed of the first, and of those behind it that are due, until one of them is of another kind (`batchKind`) or has other `tries`,
@@ -287,8 +287,8 @@ export interface Settlement {
   /** The token of the claim that ends. */
   readonly token: number;
   /**
-   * The others of the batch that the delivery was claimed in. They end with it: where every token is present all are ended, else none is, and each
-   * gets the attempt as a late one.
+   * The others of the batch that the delivery was claimed in. They end with it: where every token is present all are ended, else none is (`late`); those whose
+   * claim is lost get the attempt as a late one, the others stay as they are.
    */
   readonly others?: readonly { readonly deliveryId: string; readonly token: number }[];
   /** The request that was made; absent when none was. `tries` rises by one where it is `counted`. */

@@ -1,8 +1,9 @@
 /** How an event with its deliveries comes into the store, and how it leaves it. */
 import { type AppendEntry, type AppendResult, ConflictError, type EventRecord } from 'surehook';
 import { inTurn, type Transaction } from './database.ts';
-import { eventOf, replace } from './deliveries.ts';
+import { eventOf } from './deliveries.ts';
 import { key, keys, type StoredEvent } from './keys.ts';
+import { replace } from './places.ts';
 
 /** Stores an event with its deliveries, or finds that it is stored. */
 export async function append(tx: Transaction, { event, deliveries }: AppendEntry): Promise<AppendResult> {
@@ -23,7 +24,8 @@ export async function append(tx: Transaction, { event, deliveries }: AppendEntry
     if (taken !== undefined)
       throw new ConflictError(`The delivery id ${JSON.stringify(record.id)} is in use`);
     const order = await tx.next();
-    replace(tx, undefined, { record, order, since: createdAt, hasAttempts: false });
+    const fresh = { record, order, since: createdAt, hasAttempts: false, hasTurn: false };
+    await replace(tx, undefined, fresh);
   }
   return { event, deliveries, duplicate: false };
 }
@@ -32,7 +34,7 @@ export async function append(tx: Transaction, { event, deliveries }: AppendEntry
 export async function remove(tx: Transaction, id: string): Promise<boolean> {
   const delivery = await tx.must(keys.delivery(id));
   const { eventId } = delivery.record;
-  replace(tx, delivery, undefined);
+  await replace(tx, delivery, undefined);
   const others = (await tx.must(keys.deliveries(eventId))).filter((other) => other !== id);
   if (others.length > 0) tx.put(keys.deliveries(eventId), others);
   else await removeEvent(tx, eventId);

@@ -1,70 +1,93 @@
-/** What becomes of a delivery. Its sorted keys follow from its state (`placesOf`), so that none is forgotten on the way. */
+/** What becomes of a delivery. */
 import type {
+  AttemptData,
   AttemptRecord,
+  BatchMembership,
   ClaimedDelivery,
   DeliveryRecord,
   EventRecord,
+  ExhaustRequest,
   LeaseTimes,
   SettledState,
   Settlement,
   SettleResult,
 } from 'surehook';
-import type { Transaction } from './database.ts';
-import { type Key, key, keys, type Order, type StoredDelivery, type StoredEvent } from './keys.ts';
-
-export const EXPRESS: Order = ['due', 'express'];
-export const OWN: Order = ['due', 'own'];
-export const REPLAYS: Order = ['replay'];
+import { inTurn, type Transaction } from './database.ts';
+import { keys, type StoredDelivery, type StoredEvent } from './keys.ts';
+import { replace } from './places.ts';
 
 /** What becomes different about a delivery. */
 type Changes = Partial<Omit<DeliveryRecord, 'id'> & Pick<StoredDelivery, 'since' | 'hasAttempts'>>;
 
-/** Stores `to` in the place of `from`; either may be absent. */
-export function replace(tx: Transaction, from?: StoredDelivery, to?: StoredDelivery): void {
-  const id = (to ?? from)?.record.id ?? '';
-  tx.move(id, from ? placesOf(from) : [], to ? placesOf(to) : []);
-  if (to === undefined) tx.delete(keys.delivery(id));
-  else tx.put(keys.delivery(id), to);
-}
+type GivingUp = Pick<ExhaustRequest, 'reason' | 'blocks' | 'now'>;
 
-/** Gives a delivery another status with these fields, and takes from it those that only its former status had. */
-export function change(tx: Transaction, from: StoredDelivery, fields: Changes): DeliveryRecord {
+/**
+ * Gives a delivery another status with these fields, and takes from it those that only its former status had. The batch that it was in
+ * is forgotten too, unless it ends in it.
+ */
+export async function change(
+  tx: Transaction,
+  from: StoredDelivery,
+  fields: Changes,
+): Promise<DeliveryRecord> {
   const { since = from.since, hasAttempts = from.hasAttempts, ...others } = fields;
-  const { reason: _, leaseUntil: __, completedAt: ___, ...kept } = from.record;
-  const record: DeliveryRecord = { ...kept, ...others };
-  replace(tx, from, { ...from, record, since, hasAttempts });
+  const { reason: _, leaseUntil: __, completedAt: ___, blocks: ____, batch, ...kept } = from.record;
+  const record: DeliveryRecord = {
+    ...kept,
+    ...(batch && others.completedAt !== undefined && { batch }),
+    ...others,
+  };
+  await replace(tx, from, { ...from, record, since, hasAttempts });
   return record;
 }
 
 /** Leases a delivery. One that is leased already has lost that claim: its attempt is recorded as lost. */
-export async function lease(tx: Transaction, id: string, times: LeaseTimes): Promise<ClaimedDelivery> {
-  const { now: since, leaseUntil } = times;
+export async function lease(
+  tx: Transaction,
+  id: string,
+  { now: since, leaseUntil, batch }: LeaseTimes & { readonly batch?: BatchMembership },
+): Promise<ClaimedDelivery> {
   const before = await tx.must(keys.delivery(id));
   const { status, token, attempts, lost, eventId } = before.record;
-  const claimed: Changes = { status: 'delivering', token: token + 1, leaseUntil, since };
+  const claimed: Changes = {
+    ...{ status: 'delivering', token: token + 1, leaseUntil, since },
+    ...(batch && { batch }),
+  };
   const event = eventOf(await tx.must(keys.event(eventId)));
-  if (status !== 'delivering') return { delivery: change(tx, before, claimed), event };
+  if (status !== 'delivering') return { delivery: await change(tx, before, claimed), event };
   tx.put(keys.attempt(id, token), lostAttempt(before));
   const counted = { attempts: attempts + 1, lost: lost + 1, hasAttempts: true };
-  return { delivery: change(tx, before, { ...claimed, ...counted }), event };
+  return { delivery: await change(tx, before, { ...claimed, ...counted }), event };
 }
 
-/** Ends a claim. */
+/** Gives a delivery up. Only one that stands in line can block it. */
+export function giveUp(
+  tx: Transaction,
+  before: StoredDelivery,
+  { reason, blocks, now }: GivingUp,
+): Promise<DeliveryRecord> {
+  const isBlocking = blocks && before.record.orderingKey !== undefined;
+  const fields: Changes = { status: 'exhausted', reason, completedAt: now };
+  return change(tx, before, isBlocking ? { ...fields, blocks } : fields);
+}
+
+/** Ends a claim. One of a batch ends for all of its members, or, where one of those claims is lost, for none. */
 export async function settle(tx: Transaction, settlement: Settlement, now: number): Promise<SettleResult> {
-  const { deliveryId, token, attempt, next } = settlement;
-  const before = await tx.get(keys.delivery(deliveryId));
-  if (before === undefined) return 'unknown';
-  const { record } = before;
-  if (record.status !== 'delivering' || record.token !== token) return settleLate(tx, settlement, record);
-  if (attempt === undefined) {
-    change(tx, before, stateAfter(next, record.tries, now));
+  const { deliveryId, token, others = [], attempt, next } = settlement;
+  const claims = [{ deliveryId, token }, ...others];
+  const found = await inTurn(claims, (claim) => tx.get(keys.delivery(claim.deliveryId)));
+  const isHeld = found.every(
+    (delivery, index) =>
+      delivery?.record.status === 'delivering' && delivery.record.token === claims[index]?.token,
+  );
+  const results = await inTurn(claims, async (claim): Promise<SettleResult> => {
+    const before = await tx.get(keys.delivery(claim.deliveryId));
+    if (before === undefined) return 'unknown';
+    if (!isHeld) return await settleLate(tx, before.record, claim.token, attempt);
+    await end(tx, attempt ? await count(tx, before, attempt) : before, next, now);
     return 'applied';
-  }
-  const number = record.attempts + 1;
-  const tries = record.tries + (attempt.counted ? 1 : 0);
-  tx.put(keys.attempt(deliveryId, token), { ...attempt, number, token, late: false });
-  change(tx, before, { ...stateAfter(next, tries, now), attempts: number, tries, hasAttempts: true });
-  return 'applied';
+  });
+  return results[0] ?? 'unknown';
 }
 
 /** Deletes all attempts of these deliveries and resolves with how many there were. */
@@ -76,14 +99,9 @@ export async function dropAttempts(tx: Transaction, ids: readonly string[]): Pro
       dropped += 1;
     }
     const before = await tx.must(keys.delivery(id));
-    replace(tx, before, { ...before, hasAttempts: false });
+    await replace(tx, before, { ...before, hasAttempts: false });
   }
   return dropped;
-}
-
-/** When a delivery that waits or is leased can be claimed. */
-export function claimableAt({ status, dueAt, leaseUntil = 0 }: DeliveryRecord): number {
-  return status === 'delivering' ? leaseUntil : dueAt;
 }
 
 /** The event as it was given. */
@@ -91,46 +109,40 @@ export function eventOf(stored: StoredEvent): EventRecord {
   return { ...stored, body: new Uint8Array(Buffer.from(stored.body, 'base64')) };
 }
 
-/** Every sorted key by which a delivery is found, in the state it is in. */
-function placesOf({ record, order, since, hasAttempts }: StoredDelivery): Key<string>[] {
-  const { id, createdAt, status, completedAt = 0 } = record;
-  const pages = [['all'], ['tenant', record.tenantId], ['webhook', record.webhookId]];
-  const places = pages.map((page): Key<string> => key('page', ...page, createdAt, id));
-  switch (status) {
-    case 'pending':
-    case 'failed':
-    case 'delivering': {
-      const queue = record.queue === 'express' ? EXPRESS : [...OWN, record.webhookId];
-      return [...places, key(...queue, claimableAt(record), order)];
-    }
-    case 'replaying':
-      return [...places, key(...REPLAYS, since, order)];
-    case 'delivered':
-    case 'exhausted':
-      if (hasAttempts) places.push(key('attempted', status, completedAt, order));
-      return [...places, key('ended', status, completedAt, order)];
-  }
+/** Stores the attempt of a claim that ends, and resolves with the delivery that has it. */
+async function count(tx: Transaction, before: StoredDelivery, attempt: AttemptData): Promise<StoredDelivery> {
+  const { id, token } = before.record;
+  const number = before.record.attempts + 1;
+  const tries = before.record.tries + (attempt.counted ? 1 : 0);
+  tx.put(keys.attempt(id, token), { ...attempt, number, token, late: false });
+  const after = { ...before, record: { ...before.record, attempts: number, tries }, hasAttempts: true };
+  await replace(tx, before, after);
+  return after;
 }
 
-function stateAfter(next: SettledState, tries: number, now: number): Changes {
+async function end(tx: Transaction, before: StoredDelivery, next: SettledState, now: number): Promise<void> {
   switch (next.status) {
     case 'delivered':
-      return { status: 'delivered', completedAt: now };
+      await change(tx, before, { status: 'delivered', completedAt: now });
+      return;
     case 'exhausted':
-      return { status: 'exhausted', reason: next.reason, completedAt: now };
+      await giveUp(tx, before, { ...next, now });
+      return;
     case 'waiting':
-      return { status: tries > 0 ? 'failed' : 'pending', dueAt: next.dueAt, queue: next.queue };
+      await change(tx, before, { ...next, status: before.record.tries > 0 ? 'failed' : 'pending' });
   }
 }
 
 /** A claim that nobody settled has left a lost attempt, in whose place its worker may still tell what happened. */
 async function settleLate(
   tx: Transaction,
-  settlement: Settlement,
   record: DeliveryRecord,
+  token: number,
+  attempt: AttemptData | undefined,
 ): Promise<SettleResult> {
-  const { token, attempt } = settlement;
-  if (token < 1 || token > record.token) return 'late';
+  // Of a batch one claim can be lost, and others not.
+  const isPresent = token === record.token && record.status === 'delivering';
+  if (isPresent || token < 1 || token > record.token) return 'late';
   const known = await tx.get(keys.attempt(record.id, token));
   if (known?.late) return 'late';
   if (known?.error?.kind !== 'lost') return 'repeated';

@@ -1,19 +1,11 @@
-import type { ClaimResult, DeliveryQuery, DeliveryRecord, EventRepo, LeaseTimes, Work } from 'surehook';
+import type { DeliveryQuery, DeliveryRecord, EventRepo, Work } from 'surehook';
 import { append, remove, removeEvent } from './append.ts';
-import { type Database, inTurn, type Transaction } from './database.ts';
-import {
-  change,
-  claimableAt,
-  dropAttempts,
-  EXPRESS,
-  eventOf,
-  lease,
-  OWN,
-  REPLAYS,
-  settle,
-} from './deliveries.ts';
+import { claimExpress, claimOwn } from './claims.ts';
+import { type Database, inTurn } from './database.ts';
+import { change, dropAttempts, eventOf, giveUp, settle } from './deliveries.ts';
 import { key, keys, type Order, partsOf, type Span, under, upTo } from './keys.ts';
 import { Listeners } from './listeners.ts';
+import { HELD, OWN, REPLAYS } from './places.ts';
 
 /** Events, deliveries and attempts. Whatever a method changes is one batch. */
 export function keyValueEvents(db: Database): EventRepo {
@@ -32,26 +24,26 @@ export function keyValueEvents(db: Database): EventRepo {
       return results;
     },
 
-    claimExpress: ({ limit, ...times }) => db.update((tx) => claim(tx, { queue: EXPRESS, limit }, times)),
+    claimExpress: ({ limit, ...times }) => db.update((tx) => claimExpress(tx, limit, times)),
 
     claimQueues: ({ queues, ...times }) =>
-      db.update((tx) =>
-        inTurn(queues, ({ webhookId, limit }) => claim(tx, { queue: [...OWN, webhookId], limit }, times)),
-      ),
+      db.update((tx) => inTurn(queues, (queue) => claimOwn(tx, queue, times))),
 
     settle: (settlements, { now }) =>
       db.update((tx) => inTurn(settlements, (settlement) => settle(tx, settlement, now))),
 
-    exhaustQueue: ({ webhookId, reason, now, limit }) =>
+    exhaustQueue: ({ webhookId, limit, ...giving }) =>
       db.update(async (tx) => {
-        const given: DeliveryRecord[] = [];
-        for await (const id of tx.scan(under([...OWN, webhookId]))) {
-          if (given.length >= limit) break;
-          const delivery = await tx.must(keys.delivery(id));
-          if (delivery.record.status === 'delivering') continue;
-          given.push(change(tx, delivery, { status: 'exhausted', reason, completedAt: now }));
+        const waiting: string[] = [];
+        // All of them are looked for before the first is given up, which may let another one out of HELD.
+        for (const queue of [OWN, HELD]) {
+          for await (const id of tx.scan(under([...queue, webhookId]))) {
+            if (waiting.length >= limit) break;
+            const { record } = await tx.must(keys.delivery(id));
+            if (record.status !== 'delivering') waiting.push(id);
+          }
         }
-        return given;
+        return await inTurn(waiting, async (id) => giveUp(tx, await tx.must(keys.delivery(id)), giving));
       }),
 
     async ownQueues({ after, limit }) {
@@ -132,19 +124,6 @@ export function keyValueEvents(db: Database): EventRepo {
 
     onWork: (listener) => listeners.add(listener),
   };
-}
-
-/** Reads `limit` keys and the one behind them, whatever else waits. */
-async function claim(
-  tx: Transaction,
-  { queue, limit }: { readonly queue: Order; readonly limit: number },
-  times: LeaseTimes,
-): Promise<ClaimResult> {
-  const due = await tx.range(upTo(queue, times.now), limit);
-  const deliveries = await inTurn(due, ([, id]) => lease(tx, id, times));
-  const [next] = await tx.range(under(queue), 1);
-  if (next === undefined) return { deliveries };
-  return { deliveries, nextDueAt: claimableAt((await tx.must(keys.delivery(next[1]))).record) };
 }
 
 /** The shortest order that a query allows; the other conditions are asked of each delivery in it. */

@@ -4,7 +4,8 @@
  * 1. `store.ts`: what a store must be able to do, and the simplest that can, in memory. Yours takes its place.
  * 2. `database.ts`: transactions over it, one after the other. If several processes share your store, use its own, and
  *    judge due times and leases by its clock (see the ports' comments).
- * 3. `keys.ts`: what is kept where. 4. `deliveries.ts`, `append.ts`: what becomes of it.
+ * 3. `keys.ts`: what is kept where. `places.ts`: where a delivery is found, and the turns of ordering keys.
+ * 4. `append.ts`, `claims.ts`, `deliveries.ts`: what becomes of it.
  * 5. `events.ts`, `webhooks.ts`, `state.ts`: the ports. 6. `check.ts`: whether all of it is right.
  */
 import type { Repos, WebhookStore } from 'surehook';

@@ -5,6 +5,8 @@
  *     event/ID  deliveries/EVENT  idempotency/TENANT/KEY      unheard/CREATED/ID            events
  *     delivery/ID  attempt/DELIVERY/TOKEN                                                   deliveries
  *     due/express/AT/ORDER  due/own/WEBHOOK/AT/ORDER          what waits, and what is leased at the end of its lease
+ *     line/WEBHOOK/KEY/ORDER  next/WEBHOOK/KEY/ORDER          ordering keys: who stands in line, and whose turn it is
+ *     held/WEBHOOK/ORDER  batch/BATCH/ORDER                   who waits for a turn; what is sent together
  *     replay/MARKED/ORDER  ended/STATUS/COMPLETED/ORDER  attempted/STATUS/COMPLETED/ORDER
  *     page/all/CREATED/ID  page/tenant/TENANT/CREATED/ID  page/webhook/WEBHOOK/CREATED/ID
  *     webhook/ID  webhooks/all/CREATED/ID  webhooks/tenant/TENANT/CREATED/ID
@@ -39,6 +41,8 @@ export interface StoredDelivery {
   readonly since: number;
   /** Whether there are attempts to prune. */
   readonly hasAttempts: boolean;
+  /** In its webhook's own queue: whether it is next in the line of its ordering key. */
+  readonly hasTurn: boolean;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isJson } from './content-type.ts';
 import type { EventRecord } from './event.ts';
 
 /** The batch that a delivery is in: one request for several events. */
@@ -23,18 +24,20 @@ export interface BatchLimits {
 /** What a webhook with `mode: 'batched'` gets where it says nothing else. */
 export const defaultBatchLimits: BatchLimits = { maxEvents: 100, maxBytes: 262_144, maxWaitMs: 0 };
 
-/** `{"id":"` … `",` around the id of an event, and the comma behind it. */
-const ELEMENT_BYTES = 10;
+/** What stands around the id, the type and the body of an event that is given bytes and not data: `,{"id":"","type":"","timestamp":"+275760-09-13T00:00:00.000Z","data":}`. */
+const ELEMENT_BYTES = 70;
 
-/** What an event takes up in the body of a batch, in bytes. */
+/** What an event takes up in the body of a batch at most, in bytes. One that is an envelope already takes up what its type and time do less. */
 export function bytesInBatch({
   id,
+  type,
   body,
 }: {
   readonly id: string;
+  readonly type: string;
   readonly body: { readonly byteLength: number };
 }): number {
-  return body.byteLength + id.length + ELEMENT_BYTES;
+  return body.byteLength + id.length + type.length + ELEMENT_BYTES;
 }
 
 /** Events go into one batch where this is equal: content type and headers, which a request has once. */
@@ -76,7 +79,6 @@ export function batchOf(
 }
 
 const encoder = new TextEncoder();
-const JSON_TYPE = /^application\/(?:[^;]*\+)?json(?:\s*;|$)/i;
 
 /**
  * The event that a batch is sent as: its id is the batch's, its body the JSON array of `{id, type, timestamp, data}` in order. Events whose
@@ -85,9 +87,7 @@ const JSON_TYPE = /^application\/(?:[^;]*\+)?json(?:\s*;|$)/i;
 export function batchEvent(id: string, members: readonly EventRecord[]): EventRecord {
   const [first] = members;
   if (first === undefined) throw new RangeError('A batch has at least one event');
-  const body = JSON_TYPE.test(first.contentType)
-    ? arrayOf(members)
-    : joined(members.map((event) => event.body));
+  const body = isJson(first.contentType) ? arrayOf(members) : joined(members.map((event) => event.body));
   return { ...first, id, body };
 }
 

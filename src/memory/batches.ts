@@ -48,8 +48,9 @@ export class Batches {
     const { batch } = record;
     const members = [...(this.#members.get(batch?.id ?? '') ?? [])];
     if (members.length === 0 || members.length !== batch?.size) return undefined;
-    const isWhole = members.every((row) => row.home === home && instantOf(row) <= now);
-    return isWhole ? members.sort((a, b) => a.order - b.order) : undefined;
+    // By its place in the queue, where it has one: who waits for a turn is out of reach.
+    const isWhole = members.every((row) => row.home === home && (row.ticket?.at ?? instantOf(row)) <= now);
+    return isWhole ? members.sort(byAppend) : undefined;
   }
 
   #form(first: DeliveryRow, queue: DueQueue<DeliveryRow>, { now, rule }: Forming): TakenBatch {
@@ -63,7 +64,7 @@ export class Batches {
     const { length: size, isFull } = batchOf(judged, rule);
     const ripeAt = isFull ? 0 : first.record.dueAt + rule.maxWaitMs;
     const batch = { id: rule.id, size, refusals: 0 };
-    return { rows: candidates.slice(0, size), batch, ripeAt, rest: candidates.slice(size) };
+    return { rows: candidates.slice(0, size).sort(byAppend), batch, ripeAt, rest: candidates.slice(size) };
   }
 
   #judged(row: DeliveryRow, now: number): BatchCandidate {
@@ -88,6 +89,11 @@ export class Batches {
 interface Forming {
   readonly now: number;
   readonly rule: BatchClaim;
+}
+
+/** The order in a batch: the same whenever it is claimed, because its id stands for the same bytes. */
+function byAppend(a: DeliveryRow, b: DeliveryRow): number {
+  return a.order - b.order;
 }
 
 /** When a row can be claimed: at the end of its lease, or when it is due. */

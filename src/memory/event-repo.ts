@@ -253,6 +253,8 @@ export class MemoryEventRepo implements EventRepo {
   #settleLate(settlement: Settlement): SettleResult {
     const row = this.#rows.get(settlement.deliveryId);
     if (row === undefined) return 'unknown';
+    // Of a batch one claim can be lost, and others not.
+    if (this.#isHeld(settlement)) return 'late';
     if (row.wasSettledBy(settlement.token)) return 'repeated';
     row.recordLate(settlement);
     return 'late';

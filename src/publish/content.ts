@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { isUint8Array } from 'node:util/types';
+import { isJson } from '../domain/content-type.ts';
 import { InvalidEventError, messageOf, PayloadTooLargeError, quote } from '../errors.ts';
 
 /** The content of an event: its bytes, and the same as a value. */
@@ -114,12 +115,6 @@ function copyBytes(body: unknown, maxBytes: number): Uint8Array {
   }
   if (body.byteLength > maxBytes) throw new PayloadTooLargeError(body.byteLength, maxBytes);
   return new Uint8Array(body);
-}
-
-const JSON_TYPES = /^(?:application\/json|text\/json|[^;\s]+\+json)\s*(?:;|$)/i;
-
-function isJson(contentType: string): boolean {
-  return JSON_TYPES.test(contentType);
 }
 
 const noData = (): undefined => undefined;

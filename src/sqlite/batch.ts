@@ -45,7 +45,8 @@ export function findBatch(
   const ripeAt = isFull ? 0 : first[at.dueAt] + rule.maxWaitMs;
   if (ripeAt > now) return { rows: [], batch: undefined, ripeAt };
   const rows = candidates.slice(0, size).map((row) => row.slice(0, -3) as unknown as ClaimableRow);
-  return { rows, batch: { id: rule.id, size, refusals: 0 } };
+  // As when it is claimed again: its id stands for the same bytes.
+  return { rows: rows.sort(bySeq), batch: { id: rule.id, size, refusals: 0 } };
 }
 
 /** Puts rows into a batch, or out of any. */
@@ -63,13 +64,17 @@ function wholeBatch(
   const [id, size] = [row[at.batchId], row[at.batchSize]];
   if (id === null) return undefined;
   const members = sql.rows<ClaimableRow>(MEMBERS, id, now);
-  return members.length === size ? members.sort(([a], [b]) => a - b) : undefined;
+  return members.length === size ? members.sort(bySeq) : undefined;
+}
+
+function bySeq([a]: ClaimableRow, [b]: ClaimableRow): number {
+  return a - b;
 }
 
 function judgedOf(sql: Statements, row: CandidateRow, now: number): Parameters<typeof batchOf>[0][number] {
   const [bodyLength, id, extra] = row.slice(-3) as [number | null, string, string | null];
   return {
-    bytes: bytesInBatch({ id, body: { byteLength: bodyLength ?? 0 } }),
+    bytes: bytesInBatch({ id, type: row[at.eventType], body: { byteLength: bodyLength ?? 0 } }),
     kind: batchKind(kindFieldsOf(extra)),
     tries: row[at.tries],
     isTaken: wholeBatch(sql, row, now) !== undefined,

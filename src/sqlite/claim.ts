@@ -34,10 +34,17 @@ const LEASE = `UPDATE surehook_deliveries SET status = 1, token = token + 1, wak
 
 const DELIVERING = 1;
 
-/** Claims from the express queue. Must be run in a transaction. */
+/** Claims from the express queue. Who is delivering there is only on the way into its own, and takes no turn by it. Must be run in a transaction. */
 export function claimExpress(sql: Statements, request: ExpressClaim, places: ClaimedPlaces): ClaimResult {
   const rows = sql.rows<ClaimableRow>(DUE_EXPRESS, request.now, request.limit);
   lease(sql, rows, request);
+  const inBatches = rows.filter((row) => row[at.batchId] !== null);
+  if (inBatches.length > 0)
+    setBatch(
+      sql,
+      inBatches.map(([seq]) => seq),
+      undefined,
+    );
   const events = eventsOf(sql, rows);
   const next = sql.get<{ wake_at: number }>(NEXT_EXPRESS);
   return resultOf(
@@ -53,6 +60,8 @@ export function claimQueues(sql: Statements, request: QueuesClaim, places: Claim
     const take = takeOf(sql, queue, now);
     // Before the next look: a queue that is named twice hands nothing out twice.
     lease(sql, take.rows, request);
+    for (const row of take.rows)
+      if (row[at.orderingKey] !== null) setPlace(sql, row[0], linePlaces.delivering);
     const moved = take.rows.filter((row) => row[at.batchId] !== (take.batch?.id ?? null));
     if (moved.length > 0)
       setBatch(
@@ -90,7 +99,6 @@ function lease(sql: Statements, rows: readonly ClaimableRow[], { now, leaseUntil
     sql.run(INSERT_ATTEMPT, seq, attempts + 1, token, attemptKinds.lost, data);
   }
   sql.run(LEASE, leaseUntil, now, JSON.stringify(rows.map(([seq]) => seq)));
-  for (const row of rows) if (row[at.orderingKey] !== null) setPlace(sql, row[0], linePlaces.delivering);
 }
 
 function eventsOf(sql: Statements, rows: readonly ClaimableRow[]): ReadonlyMap<number, EventRecord> {

@@ -27,6 +27,7 @@ export type ClaimableRow = readonly [
 
 /** Places in a `ClaimableRow`. */
 export const at = {
+  eventType: 5,
   dueAt: 8,
   wakeAt: 9,
   tries: 13,

@@ -23,7 +23,7 @@ const WAIT = `UPDATE surehook_deliveries SET status = iif(tries + ? > 0, 2, 0), 
 const RECORD = `INSERT INTO surehook_attempts (delivery_seq, number, token, kind, data)
   SELECT seq, attempts, token, ?, ? FROM surehook_deliveries WHERE seq = ?`;
 
-const FIND = 'SELECT seq, token, attempts FROM surehook_deliveries WHERE id = ?';
+const FIND = 'SELECT seq, token, attempts, status FROM surehook_deliveries WHERE id = ?';
 const OF_TOKEN = 'SELECT number, kind FROM surehook_attempts WHERE delivery_seq = ? AND token = ?';
 const REPLACE = 'UPDATE surehook_attempts SET kind = ?, data = ? WHERE delivery_seq = ? AND number = ?';
 const COUNT_LATE = 'UPDATE surehook_deliveries SET attempts = attempts + 1 WHERE seq = ?';
@@ -122,6 +122,7 @@ interface Stored {
   readonly seq: number;
   readonly token: number;
   readonly attempts: number;
+  readonly status: number;
 }
 
 /**
@@ -131,6 +132,8 @@ interface Stored {
 function settleLate(sql: Statements, { deliveryId, token, attempt }: Settlement): SettleResult {
   const delivery = sql.get<Stored>(FIND, deliveryId);
   if (delivery === undefined) return 'unknown';
+  // Of a batch one claim can be lost, and others not: 1 is delivering.
+  if (delivery.status === 1 && delivery.token === token) return 'late';
   const known = sql.get<{ number: number; kind: number }>(OF_TOKEN, delivery.seq, token);
   const isOfAClaim = token >= 1 && token <= delivery.token;
   if (isOfAClaim && (known === undefined || known.kind === attemptKinds.settled)) return 'repeated';

@@ -10,6 +10,7 @@ import type {
   FillTask,
   HangTask,
   Mark,
+  ModesTask,
   PacedTask,
   PublishTask,
   SinkReport,
@@ -114,7 +115,11 @@ export class Bench implements AsyncDisposable {
   }
 
   /** A fresh process that publishes; each event gets `graceMs` to arrive after the last was published. */
-  publish(contender: StoreName, task: HangTask | PacedTask | PublishTask, graceMs: number): Promise<Run> {
+  publish(
+    contender: StoreName,
+    task: HangTask | PacedTask | PublishTask | ModesTask,
+    graceMs: number,
+  ): Promise<Run> {
     return this.#withHome(contender, (home) =>
       this.#withChild({ contender, task }, async (child) => {
         await this.sink.reset([]);

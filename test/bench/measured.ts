@@ -4,6 +4,7 @@ import { drain } from './measured/drain.ts';
 import { feed } from './measured/feed.ts';
 import { fill } from './measured/fill.ts';
 import { hang, paced } from './measured/latency.ts';
+import { modes } from './measured/modes.ts';
 import { publish } from './measured/publish.ts';
 import type { ChildResult, Job } from './protocol.ts';
 
@@ -22,6 +23,8 @@ async function run(): Promise<ChildResult> {
       return paced(job, task);
     case 'publish':
       return publish(job, task);
+    case 'modes':
+      return modes(job, task);
     case 'fill':
       return fill(job, task);
   }

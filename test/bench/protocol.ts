@@ -47,7 +47,7 @@ export type ContenderName = 'limit' | 'limit-crypto' | StoreName;
 export type StoreName = 'memory' | 'sqlite' | 'sqlite-full' | 'postgres';
 
 /** What a measured process is to do. */
-export type Task = DrainTask | FeedTask | HangTask | PacedTask | PublishTask | FillTask;
+export type Task = DrainTask | FeedTask | HangTask | PacedTask | PublishTask | ModesTask | FillTask;
 
 /** Deliver a backlog that was there before the start; again, from nothing, as often as told to. */
 export interface DrainTask {
@@ -85,6 +85,13 @@ export interface PublishTask {
   readonly mode: 'publish';
   readonly events: number;
   readonly lanes: number;
+}
+
+/** Deliver a backlog to 100 webhooks, single or batched, or to one, ordered by 1 000 keys or not. */
+export interface ModesTask {
+  readonly mode: 'modes';
+  readonly kind: 'single' | 'batched' | 'one' | 'ordered';
+  readonly events: number;
 }
 
 /** Put a backlog straight into the store, for others to work on. */
@@ -129,7 +136,7 @@ export interface ChildResult {
   readonly residentMiB: number;
   /** What the contender itself says it has delivered. */
   readonly delivered: number;
-  /** How many events a second were stored, where that was the work, or before the start; 0 where none. */
+  /** How many events a second were stored, where that was the work, or before the start; 0 where none. In mode `modes`: were delivered. */
   readonly addedPerSecond: number;
   /** When each event that is measured was due to be published. */
   readonly due: readonly (readonly [id: string, at: number])[];

@@ -1,5 +1,5 @@
 /**
- * npm run bench -- [limit] [sqlite] [postgres] [latency] [flat] [waiting] [hang] [dead] [peers] [--reps N] [--smoke] [--check]
+ * npm run bench -- [limit] [sqlite] [postgres] [latency] [flat] [waiting] [hang] [dead] [modes] [peers] [--reps N] [--smoke] [--check]
  *
  * Everything is a ratio inside one run: cases take turns in fresh processes, and medians are compared. `--check` ends with status 1 when an
  * aim is missed, `--smoke` only shows that the scenarios work.
@@ -13,6 +13,7 @@ import { flat } from './scenarios/flat.ts';
 import { hang } from './scenarios/hang.ts';
 import { latency } from './scenarios/latency.ts';
 import { limit } from './scenarios/limit.ts';
+import { modes } from './scenarios/modes.ts';
 import { peers } from './scenarios/peers.ts';
 import { postgres } from './scenarios/postgres.ts';
 import { sqlite } from './scenarios/sqlite.ts';
@@ -27,6 +28,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   waiting,
   hang,
   dead,
+  modes,
   peers,
 };
 

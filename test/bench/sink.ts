@@ -1,5 +1,5 @@
 /**
- * A process that answers: `/e/N` with 204, `/dead/N` with 500, `/hang/N` never (its connections are closed after a bound). On bare sockets, so that it
+ * A process that answers: `/e/N` with 204, `/any/N` too, without a look, `/dead/N` with 500, `/hang/N` never (its connections are closed after a bound). On bare sockets, so that it
  * takes less CPU than what it measures. The parent steers it by messages.
  */
 import { createServer, type Socket } from 'node:net';
@@ -8,9 +8,10 @@ import { monotonicMs, type SinkCommand, type SinkReply, type SinkReport } from '
 const HANG_MS = 30_000;
 const ANSWERS: Readonly<Record<string, string>> = {
   e: 'HTTP/1.1 204 No Content\r\n\r\n',
+  any: 'HTTP/1.1 204 No Content\r\n\r\n',
   dead: 'HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n',
 };
-const REQUEST = /^POST \/(e|dead|hang)\/\d+ /;
+const REQUEST = /^POST \/(e|any|dead|hang)\/\d+ /;
 const LENGTH = /\r\ncontent-length: *(\d+)/i;
 const ID = /\r\nwebhook-id: *([^\r]+)/i;
 const SIGNATURE = /\r\nwebhook-signature: *v1,/i;
@@ -49,7 +50,7 @@ function answer(socket: Socket, head: string, bodyBytes: number): void {
   }
   if (path === 'dead') dead++;
   else if (path === 'e' && bodyBytes === 1024) count(head);
-  else malformed++;
+  else if (path !== 'any') malformed++;
   socket.write(ANSWERS[path] ?? 'HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n');
 }
 

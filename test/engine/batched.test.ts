@@ -90,7 +90,7 @@ describe('a batched webhook', () => {
     expect(few.map((request) => numbers(request).length)).toEqual([7, 7, 6]);
     expect(small.flatMap(numbers).toSorted((a, b) => a - b)).toEqual(upTo(20));
     for (const request of small) expect(request.body.byteLength).toBeLessThanOrEqual(500);
-    expect(Math.max(...small.map((request) => request.body.byteLength))).toBeGreaterThan(380);
+    expect(Math.max(...small.map((request) => request.body.byteLength))).toBeGreaterThan(280);
   });
 
   test('waits for others up to maxWaitMs from its first event, and no longer when it is full', async () => {

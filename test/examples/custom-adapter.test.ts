@@ -7,8 +7,8 @@ import { describe, expect, it, test, vi } from 'vitest';
 import { keyValueRepos } from '../../examples/custom-adapter/index.ts';
 import { key, partsOf } from '../../examples/custom-adapter/keys.ts';
 import { type KeyValueStore, type Range, SortedStore } from '../../examples/custom-adapter/store.ts';
-import type { DeliveryRecord } from '../../src/domain/delivery.ts';
-import type { AppendEntry, Repos } from '../../src/repos.ts';
+import type { DeliveryRecord, SettledState } from '../../src/domain/delivery.ts';
+import type { AppendEntry, EventRepo, LeaseTimes, Repos, Settlement } from '../../src/repos.ts';
 import { allLaws, runContract } from '../../src/testing/index.ts';
 
 // The example imports the package by its name: here that is what lies in src, built or not.
@@ -69,6 +69,23 @@ describe('what the custom adapter reads', () => {
     },
   );
 
+  it.each([50, 1_000])('is the same for a batch of 5 of %d, and for a line of as many', async (waiting) => {
+    const counted = counting(new SortedStore());
+    const repos = keyValueRepos(counted.store);
+    await append(repos, entries(waiting, { queue: 'own' }));
+    await append(repos, entries(waiting, { queue: 'own', webhookId: 'ordered', orderingKey: 'k' }));
+    const times = { now: FAR_MS, leaseUntil: 2 * FAR_MS };
+    const batch = { id: 'bat_1', maxEvents: 5, maxBytes: FAR_MS, maxWaitMs: 0 };
+    const queues = [{ webhookId: 'whk', limit: 1, batch }];
+    const reads = [
+      await counted.during(() => repos.events.claimQueues({ ...times, queues })),
+      await counted.during(() =>
+        repos.events.claimQueues({ ...times, queues: [{ webhookId: 'ordered', limit: 5 }] }),
+      ),
+    ];
+    expect(reads).toEqual([52, 9]);
+  });
+
   it.each([50, 1_000])('is the same for an acquisition of 5 of %d queues', async (waiting) => {
     const counted = counting(new SortedStore());
     const repos = keyValueRepos(counted.store);
@@ -111,6 +128,27 @@ describe('what the custom adapter leaves', () => {
     expect((await store.range(EVERYTHING)).map(([name]) => partsOf(name))).toEqual([['sequence']]);
   });
 
+  it('is nothing of lines and batches either', async () => {
+    const store = new SortedStore();
+    const { events } = keyValueRepos(store);
+    for (const orderingKey of ['a', 'b', 'a', 'a']) {
+      await events.append(entries(1, { queue: 'own', orderingKey }), { now: 0 });
+    }
+    const times = { now: 10, leaseUntil: 20 };
+    const claimed = await claimBatch(events, times);
+    await events.settle([settlementOf(claimed, { status: 'exhausted', reason: 'cancelled', blocks: true })], {
+      now: 11,
+    });
+    expect(await claimBatch(events, times)).toEqual([]);
+    await events.prune({ exhaustedBefore: 12, limit: 9 });
+    await events.settle([settlementOf(await claimBatch(events, times), { status: 'delivered' })], {
+      now: 12,
+    });
+    await events.exhaustQueue({ webhookId: 'whk', reason: 'cancelled', now: 12, limit: 9 });
+    await events.prune({ deliveredBefore: 13, exhaustedBefore: 13, limit: 9 });
+    expect((await store.range(EVERYTHING)).map(([name]) => partsOf(name))).toEqual([['sequence']]);
+  });
+
   it('is nothing of a batch that the store did not take, and the next one is taken', async () => {
     const store = new SortedStore();
     const write = vi.spyOn(store, 'write').mockRejectedValueOnce(new Error('disk full'));
@@ -120,6 +158,51 @@ describe('what the custom adapter leaves', () => {
     expect(await store.range(EVERYTHING)).toEqual([]);
     expect(await append(repos, [entry!])).toMatchObject([{ duplicate: false }]);
     expect(write).toHaveBeenCalledTimes(2);
+  });
+});
+
+describe('a batch of the custom adapter', () => {
+  it('is handed out again in the order of the first time, whatever was due first', async () => {
+    const { events } = keyValueRepos(new SortedStore());
+    for (const dueAt of [3, 1, 2]) await events.append(entries(1, { queue: 'own', dueAt }), { now: 0 });
+    const first = await claimBatch(events, { now: 10, leaseUntil: 20 });
+    const again = await claimBatch(events, { now: 30, leaseUntil: 40 });
+    expect(again.map(({ id }) => id)).toEqual(first.map(({ id }) => id));
+    expect(again[0]?.batch).toEqual(first[0]?.batch);
+  });
+
+  it('is dissolved where the turn of one of its members has gone to another', async () => {
+    const { events } = keyValueRepos(new SortedStore());
+    for (const orderingKey of ['a', 'a', 'b']) {
+      await events.append(entries(1, { queue: 'own', orderingKey }), { now: 0 });
+    }
+    const times = { now: 10, leaseUntil: 90 };
+    const [gone] = await claimBatch(events, times, 1);
+    await events.settle([settlementOf([gone!], { status: 'exhausted', reason: 'cancelled' })], { now: 10 });
+    const batch = await claimBatch(events, times);
+    expect(batch.map(({ orderingKey }) => orderingKey)).toEqual(['a', 'b']);
+    await events.markReplay([gone!.id], { now: 10 });
+    await events.promoteReplays({ now: 10, limit: 1 });
+    const waiting = { status: 'waiting', dueAt: 10, queue: 'own' } as const;
+    const replayed = (await events.claimExpress({ ...times, limit: 1 })).deliveries[0]!.delivery;
+    await events.settle(
+      [settlementOf(batch, { ...waiting, batch: batch[0]!.batch! }), settlementOf([replayed], waiting)],
+      { now: 10 },
+    );
+    expect((await claimBatch(events, times)).map(({ id }) => id)).toEqual([gone!.id, batch[1]!.id]);
+    expect(await claimBatch(events, times)).toEqual([]);
+  });
+
+  it('is not ended by a settlement that names a lost claim, and no member of it is said to have ended', async () => {
+    const { events } = keyValueRepos(new SortedStore());
+    await events.append(entries(2, { queue: 'own' }), { now: 0 });
+    const [one, two] = await claimBatch(events, { now: 10, leaseUntil: 20 });
+    const settlement = settlementOf([one!, { ...two!, token: 0 }], { status: 'delivered' });
+    expect(await events.settle([settlement], { now: 11 })).toEqual(['late']);
+    expect(await events.getDeliveries([one!.id, two!.id])).toMatchObject([
+      { status: 'delivering' },
+      { status: 'delivering' },
+    ]);
   });
 });
 
@@ -200,6 +283,24 @@ function counting(store: KeyValueStore): {
   };
 }
 
+/** One batch of the queue of `whk`. */
+async function claimBatch(
+  events: EventRepo,
+  times: LeaseTimes,
+  maxEvents = 9,
+): Promise<readonly DeliveryRecord[]> {
+  claims += 1;
+  const batch = { id: `bat_${claims}`, maxEvents, maxBytes: 1_000, maxWaitMs: 0 };
+  const [claimed] = await events.claimQueues({ ...times, queues: [{ webhookId: 'whk', limit: 1, batch }] });
+  return claimed!.deliveries.map(({ delivery }) => delivery);
+}
+
+function settlementOf([first, ...rest]: readonly DeliveryRecord[], next: SettledState): Settlement {
+  const others = rest.map(({ id, token }) => ({ deliveryId: id, token }));
+  return { deliveryId: first!.id, token: first!.token, others, next };
+}
+
+let claims = 0;
 let made = 0;
 
 /** Events with one delivery each to `whk`, due from the instant 0 on. */

@@ -115,18 +115,28 @@ describe('at-most-once', () => {
     });
   });
 
-  test('7: 100 events are exactly 100 requests; a mode that this version lacks is refused by name', async () => {
-    const { surehook, transport, clock } = await running();
+  test('7: 100 events to a webhook that does not batch are exactly 100 requests', async () => {
+    const { surehook, transport, clock } = bench();
     await hook(surehook, 0, atMostOnce);
-    const batched = { semantics: 'at-most-once', mode: 'batched' } as unknown as { mode: 'single' };
-    const error = await rejection(hook(surehook, 1, { delivery: batched }));
-    expect(error).toBeInstanceOf(InvalidInputError);
-    expect(error).toMatchObject({ field: 'delivery.mode', message: expect.stringContaining('"batched"') });
-    await publishMany(surehook, 100);
-    await surehook.idle();
+    await surehook.publishMany(Array.from({ length: 100 }, (_, data) => ({ type: 'a.b', data })));
+    await surehook.start();
     await clock.advance(HOUR);
     expect(transport.requests).toHaveLength(100);
     expect(new Set(transport.requests.map(numberOf)).size).toBe(100);
+  });
+
+  test('7: one that batches and says no limits has the default ones; a mode that there is not is refused', async () => {
+    const { surehook, transport, clock } = bench();
+    const webhook = await hook(surehook, 0, { delivery: { semantics: 'at-most-once', mode: 'batched' } });
+    expect(webhook.delivery.batch).toEqual({ maxEvents: 100, maxBytes: 262_144, maxWaitMs: 0 });
+    await surehook.publishMany(Array.from({ length: 101 }, (_, data) => ({ type: 'a.b', data })));
+    await surehook.start();
+    await clock.advance(HOUR);
+    const sizes = transport.requests.map((request) => (JSON.parse(request.text()) as unknown[]).length);
+    expect(sizes).toEqual([100, 1]);
+    const error = await rejection(hook(surehook, 1, { delivery: { mode: 'bulk' as 'single' } }));
+    expect(error).toBeInstanceOf(InvalidInputError);
+    expect(error).toMatchObject({ field: 'delivery.mode', message: expect.stringContaining('"bulk"') });
   });
 
   test('8: an endpoint that always answers 404 makes exactly 100 events exhausted, each after one request', async () => {

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import type { DeliveryRecord, SettledState } from '../../domain/delivery.ts';
 import type { LawContext } from './context.ts';
 import { ids, only, same } from './expect.ts';
@@ -204,6 +205,16 @@ export const orderingLaws: readonly Law[] = lawsOf('ordering', {
     same(await context.claimOwnResult('whk_any'), { deliveries: [] });
     for (const one of claimed.toReversed()) await context.settle(one, TO_OWN);
     same(await drain(context), [...ids(express), ...ids(behind)]);
+  },
+
+  'lets the first of a line go while one behind it is on its way from the express queue': async (context) => {
+    const [first, second] = await context.publish(2, { webhookId: 'whk_any', orderingKey: 'a' });
+    const [one] = await context.claim();
+    assert.ok(one);
+    await context.settle(one, TO_OWN);
+    same(one.id, first?.id);
+    same(ids(await context.claimOwn('whk_any')), named([first]));
+    same((await context.delivery(second?.id ?? '')).status, 'delivering');
   },
 
   'keeps the order of every key, however many work': async (context) => {
