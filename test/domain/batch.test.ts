@@ -137,3 +137,10 @@ describe('what a failure makes of a batch', () => {
     expect([399, 500, 0].some(isRefusal)).toBe(false);
   });
 });
+
+describe('a body that says it is JSON and is not', () => {
+  it.each(['', '{"a":1}\n{"a":2}', '\ufeff{"a":1}', 'plain'])('%j goes in as text', (body) => {
+    const [one, two] = JSON.parse(textOf([event('evt_1', body), event('evt_2', '1')])) as { data: unknown }[];
+    expect([one?.data, two?.data]).toEqual([body, 1]);
+  });
+});

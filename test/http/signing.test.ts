@@ -31,6 +31,20 @@ describe.each([
     );
   });
 
+  it('signs a large body, such as a batch, so that the package verifies it', () => {
+    const body = text.encode(JSON.stringify('x'.repeat(100_000)));
+    const now = Math.floor(Date.now() / 1000);
+    const signature = signer.sign({ id: 'bat_1', timestamp: now, body, secrets: [secretOf(7)] });
+    const headers = {
+      'webhook-id': 'bat_1',
+      'webhook-timestamp': String(now),
+      'webhook-signature': String(signature),
+    };
+    expect(new Webhook(secretOf(7)).verify(new TextDecoder().decode(body), headers)).toBe(
+      'x'.repeat(100_000),
+    );
+  });
+
   it('keeps a byte order mark and everything else in the text', () => {
     const body = text.encode('\ufeff{"a":"é😀\u2028"}');
     expect(signer.sign({ id: 'evt_1', timestamp, body, secrets: [secretOf(1)] })).toBe(

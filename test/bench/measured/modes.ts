@@ -1,9 +1,10 @@
-import { createSurehook, type NewWebhook, type Surehook } from '../../../src/index.ts';
+import { createSurehook, type NewWebhook } from '../../../src/index.ts';
 import type { ChildResult, Job, ModesTask } from '../protocol.ts';
 import { monotonicMs } from '../protocol.ts';
-import { openStore } from '../stores/open.ts';
-import { ENDPOINTS, makeEvent, typeOf } from '../work.ts';
+import { openStore, type Store } from '../stores/open.ts';
+import { bodyOf, ENDPOINTS, makeEvent, typeOf } from '../work.ts';
 import { resultOf, say, told } from './child.ts';
+import { deliveryRecord, eventRecord } from './records.ts';
 
 const KEYS = 1_000;
 const AT_ONCE = 1_000;
@@ -34,11 +35,11 @@ export async function modes({ contender, origin }: Job, { kind, events }: ModesT
       delivery: deliveries[kind],
     });
   }
-  await backlog(surehook, events);
+  await backlog(store, kind, { from: 0, events });
   await surehook.start();
   await surehook.idle();
   await surehook.stop();
-  await backlog(surehook, events);
+  await backlog(store, kind, { from: events, events });
   const going = told('go');
   await say({ ready: true, addedPerSecond: 0 });
   await going;
@@ -56,13 +57,29 @@ export async function modes({ contender, origin }: Job, { kind, events }: ModesT
   return resultOf({ cpu: used, delivered: delivered - events, addedPerSecond: perSecond });
 }
 
-async function backlog(surehook: Surehook, count: number): Promise<void> {
-  for (let from = 0; from < count; from += AT_ONCE) {
-    await surehook.publishMany(
-      Array.from({ length: Math.min(AT_ONCE, count - from) }, (_, k) => {
-        const { type, timestamp, data } = makeEvent(from + k);
-        return { type, timestamp: new Date(timestamp), data, orderingKey: `key ${(from + k) % KEYS}` };
-      }),
-    );
+/** Puts a backlog where a process that delivers would have put it: what has turns or batches into own queues. */
+async function backlog({ repos }: Store, kind: ModesTask['kind'], { from, events }: Backlog): Promise<void> {
+  const webhooks = await repos.webhooks.list({ limit: ENDPOINTS });
+  const ids = new Map(webhooks.map((webhook) => [webhook.events[0], webhook.id]));
+  const queue = kind === 'batched' || kind === 'ordered' ? 'own' : 'express';
+  for (let start = 0; start < events; start += AT_ONCE) {
+    const now = Date.now();
+    const entries = Array.from({ length: Math.min(AT_ONCE, events - start) }, (_, k) => {
+      const n = from + start + k;
+      const made = makeEvent(n);
+      const timestamp = Date.parse(made.timestamp);
+      const event = { ...eventRecord(`evt_${n}`, made.type, { now, body: bodyOf(made) }), timestamp };
+      const webhookId = ids.get(made.type) ?? ids.get('*') ?? '';
+      const delivery = deliveryRecord(`dlv_${n}`, event, { webhookId, queue });
+      const orderingKey = `key ${n % KEYS}`;
+      return { event, deliveries: [kind === 'ordered' ? { ...delivery, orderingKey } : delivery] };
+    });
+    await repos.events.append(entries, { now });
   }
+}
+
+interface Backlog {
+  /** The number of its first event. */
+  readonly from: number;
+  readonly events: number;
 }
