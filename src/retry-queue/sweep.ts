@@ -1,6 +1,9 @@
+import type { QueueRecord } from '../repos.ts';
 import type { RetryQueueParts } from './parts.ts';
 
 const PAGE = 500;
+/** Looking into queues that rest costs more than finding them: it is made at every so many rounds. */
+const ROUNDS_PER_WAKING = 4;
 
 /**
  * The safety net: finds queues that hold deliveries but that nobody will serve, because the process that stored into them ended
@@ -11,6 +14,7 @@ export class Sweep {
   readonly #open: (webhookId: string) => void;
   #after: string | undefined;
   #running = 0;
+  #round = 1;
 
   constructor(parts: RetryQueueParts, open: (webhookId: string) => void) {
     this.#parts = parts;
@@ -52,7 +56,22 @@ export class Sweep {
     if (records === undefined) return;
     const open = new Set(records.map(({ webhookId }) => webhookId));
     for (const id of ids) if (!open.has(id)) this.#open(id);
+    if (this.#round % ROUNDS_PER_WAKING === 0) this.#wake(records);
+    if (this.#after === undefined) this.#round += 1;
     await this.#release(records.filter(({ nextAt }) => nextAt === null).map(({ webhookId }) => webhookId));
+  }
+
+  /**
+   * A queue without a back-off that rests until something of it is due, long from now: a process may have ended between storing something into
+   * it that is due now and opening it. Nothing tells but a look.
+   */
+  #wake(records: readonly QueueRecord[]): void {
+    const { run, settings } = this.#parts;
+    const soon = run.now() + settings.leaseMs;
+    for (const { webhookId, failures, nextAt, leaseUntil = 0 } of records) {
+      if (failures === 0 && nextAt !== null && nextAt > soon && leaseUntil <= run.now())
+        this.#open(webhookId);
+    }
   }
 
   /** A queue is held for a disabled webhook; where the webhook is no longer disabled, it is served again. */
