@@ -1,44 +1,19 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startServer, type TestServer } from '../postgres/server.ts';
+import { type OnText, type Outcome, runExample } from './run-example.ts';
 
-const hook = new URL('./from-sources.ts', import.meta.url).href;
-const example = fileURLToPath(new URL('../../examples/postgres-outbox/index.ts', import.meta.url));
-
-interface Outcome {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs the shop to its end, which is also its processes': all hold the pipes. `onText` sees what was printed so far. */
-async function runShop(
+/** Runs the shop to its end. */
+function runShop(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  onText: (text: string, child: ChildProcess) => void = () => {},
+  onText?: OnText,
 ): Promise<Outcome> {
-  const flags = ['--no-warnings', '--experimental-strip-types', '--import', hook];
-  const child = spawn(process.execPath, [...flags, example, ...args], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk;
-    onText(stdout, child);
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk;
-  });
-  return await new Promise((resolve) => {
-    child.on('close', (status) => resolve({ status, stdout, stderr }));
-  });
+  return runExample('postgres-outbox', { args, env }, onText);
 }
 
 const KEPT = [

@@ -1,20 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-
-const hook = new URL('./from-sources.ts', import.meta.url).href;
-const example = fileURLToPath(new URL('../../examples/sqlite/index.ts', import.meta.url));
-
-interface Outcome {
-  readonly status: number | null;
-  readonly killedBy: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import { type OnText, type Outcome, runExample } from './run-example.ts';
 
 let folder = '';
 let file = '';
@@ -28,27 +18,9 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Runs the shop to its end, which is also its receiver's: both hold the pipes. `onText` sees what was printed so far. */
-async function runShop(
-  args: readonly string[],
-  onText: (text: string, child: ChildProcess) => void = () => {},
-): Promise<Outcome> {
-  const flags = ['--no-warnings', '--experimental-strip-types', '--import', hook];
-  const child = spawn(process.execPath, [...flags, example, file, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk;
-    onText(stdout, child);
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk;
-  });
-  return await new Promise((resolve) => {
-    child.on('close', (status, killedBy) => resolve({ status, killedBy, stdout, stderr }));
-  });
+/** Runs the shop to its end. */
+function runShop(args: readonly string[], onText?: OnText): Promise<Outcome> {
+  return runExample('sqlite', { args: [file, ...args] }, onText);
 }
 
 /** Ends the shop by a signal once it has printed that it placed so many orders. */
