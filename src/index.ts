@@ -1,6 +1,6 @@
 export type { DeliveryAdmin, DeliveryListQuery } from './admin/deliveries.ts';
 export type { Page } from './admin/pages.ts';
-export type { NewWebhook, WebhookPatch } from './admin/webhook-input.ts';
+export type { DeliveryInput, NewWebhook, WebhookPatch } from './admin/webhook-input.ts';
 export type { KeyedWebhook, SecretRotation } from './admin/webhook-secrets.ts';
 export type { WebhookAdmin, WebhookListQuery } from './admin/webhooks.ts';
 export { type Clock, systemClock } from './clock.ts';

@@ -82,7 +82,7 @@ function judgedOf(sql: Statements, row: CandidateRow, now: number): Parameters<t
 }
 
 /** The batch of a row that is in one. */
-export function membershipOf(row: ClaimableRow | CandidateRow): BatchMembership | undefined {
+function membershipOf(row: ClaimableRow | CandidateRow): BatchMembership | undefined {
   const id = row[at.batchId];
   return id === null ? undefined : { id, size: row[at.batchSize] ?? 1, refusals: row[at.refusals] ?? 0 };
 }

@@ -4,6 +4,7 @@
  * - **Testing an application**: `manualClock()`, `scriptedTransport()` and `seededRandom()` take the place of time, network
  *   and chance in `createSurehook`, over `memoryRepos()`.
  * - **Testing an adapter**: `runContract()` holds its repos against every law of the ports. Whoever passes is correct.
+ *   `runCrashHistories()` lets the real engine work on them in processes that end at any call, and checks what it promises.
  */
 export {
   type ClaimOptions,
@@ -21,6 +22,13 @@ export {
   runContract,
   type TestFunction,
 } from './contract/run.ts';
+export {
+  type BoundScenario,
+  type CrashOptions,
+  crashHistories,
+  runCrashHistories,
+} from './crash/run.ts';
+export type { CrashSubject } from './crash/subject.ts';
 export { type ManualClock, manualClock } from './manual-clock.ts';
 export {
   byUrl,

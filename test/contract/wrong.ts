@@ -24,7 +24,7 @@ export function state(fault: string, change: (real: StateRepo) => Partial<StateR
 }
 
 /** In-memory repos, spoiled. */
-export function wrong(fault: string, spoil: (repos: MemoryRepos) => Repos): WrongRepos {
+function wrong(fault: string, spoil: (repos: MemoryRepos) => Repos): WrongRepos {
   return { fault, create: () => spoil(memoryRepos()) };
 }
 
