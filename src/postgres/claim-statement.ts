@@ -1,119 +1,31 @@
 import { attemptKinds, attemptText, lostAttempt } from '../sql/attempt-columns.ts';
-import { HELD_BACK, turnOf } from './line.ts';
+import { type ClaimKind, DUE_COLUMNS, IN_OWN, turnAt } from './claim-kinds.ts';
+import { HELD_BACK } from './line.ts';
 import { asNumber, deliveryList } from './rows.ts';
 import { quoted } from './schema-name.ts';
 import type { Tables } from './tables.ts';
 
-/** What is different between the kinds of claims. */
-export interface ClaimKind {
-  /** The requests `a`. */
-  readonly asked: string;
-  /** The rows that may be claimed, with `DUE_COLUMNS` and the `place` of their request; under a lock. */
-  readonly due: (tables: Tables) => string;
-  /** Whether they take turns: then `due` also has a `turn`, the id of the one whose it is. */
-  readonly takesTurns: boolean;
-  /** What else is set of a row. */
-  readonly sets: string;
-  /** Which rows are in the queue of a request `a`. */
-  readonly inQueue: string;
-  /** Where in their order to begin behind those that are claimed. */
-  readonly behind: string;
-  /** When to look again, where `first` is when the first of those behind is due. */
-  readonly next: (first: string) => string;
-  /** The index that the rows are found by. */
-  readonly index: string;
-}
-
-/** What a claim has to know of a row before it changes it. */
-const DUE_COLUMNS = 'd.id, d.wake_at, d.seq, d.status, d.token, d.attempts, d.claimed_at, d.lease_until';
-
-/** Whose turn it is where a row `d` waits. */
-export function turnAt(deliveries: string): string {
-  return `CASE WHEN d.ordering_key IS NULL THEN d.id ELSE ${turnOf(deliveries, 'd')} END`;
-}
-
-const IN_OWN = `d.queue = 1 AND d.wake_at IS NOT NULL AND d.webhook_id = a.webhook_id`;
-const NO_BATCH = 'batch_id = NULL, batch_size = NULL, refusals = NULL';
-/** One that delivers comes first in its line. */
-const DELIVERS = 'line_place = CASE WHEN d.ordering_key IS NOT NULL THEN 0 END';
-
-/** The express queue: `$2` limit, `$3` and `$4` the place to begin at, `$5` after how many ms to look again, or null. */
-export const EXPRESS: ClaimKind = {
-  asked: 'SELECT 1 AS place, $2::int AS most',
-  due: ({ deliveries }) => `
-  SELECT a.place, d.*
-  FROM asked a CROSS JOIN LATERAL (
-    SELECT ${DUE_COLUMNS}
-    FROM ${deliveries} d
-    WHERE d.queue = 0 AND d.wake_at IS NOT NULL AND (d.wake_at, d.seq) >= ($3::bigint, $4::bigint)
-      AND d.wake_at <= (SELECT now FROM clock)
-    ORDER BY d.wake_at, d.seq LIMIT a.most FOR UPDATE SKIP LOCKED
-  ) d
-  LIMIT $2::int`,
-  takesTurns: false,
-  sets: NO_BATCH,
-  inQueue: 'd.queue = 0 AND d.wake_at IS NOT NULL',
-  behind: 'd.wake_at >= (SELECT coalesce(max(due.wake_at), $3::bigint) FROM due)',
-  next: (first) => `coalesce((SELECT now + $5::bigint FROM clock), ${first})`,
-  index: 'deliveries_express',
-};
-
-/** Queues of webhooks: `$2` webhooks, `$3` limits, `$4` their sum: the planner knows of the limits only that they take the first few of an order. */
-export const OWN: ClaimKind = {
-  asked:
-    'SELECT i.place::int, i.webhook_id, i.most FROM unnest($2::text[], $3::int[]) WITH ORDINALITY AS i(webhook_id, most, place)',
-  due: ({ deliveries }) => `
-  SELECT a.place, d.*, ${turnAt(deliveries)} AS turn
-  FROM asked a CROSS JOIN LATERAL (
-    SELECT ${DUE_COLUMNS}, d.webhook_id, d.ordering_key
-    FROM ${deliveries} d
-    WHERE ${IN_OWN} AND d.wake_at <= (SELECT now FROM clock)
-    ORDER BY d.wake_at, d.seq LIMIT a.most FOR UPDATE SKIP LOCKED
-  ) d
-  LIMIT $4::int`,
-  takesTurns: true,
-  sets: `${DELIVERS}, ${NO_BATCH}`,
-  inQueue: `${IN_OWN} AND d.wake_at < ${HELD_BACK}`,
-  behind: 'true',
-  next: (first) => first,
-  index: 'deliveries_own',
-};
-
-/**
- * Batches of one queue, of rows that the transaction has locked: `$2` their ids, `$3` the batch of each, counted from 1, `$4` the webhook, `$5` ids of the batches,
- * `$6` sizes, `$7` refusals.
- */
-export const BATCHES: ClaimKind = {
-  asked: `SELECT i.place::int, $4::text AS webhook_id, i.batch_id, i.batch_size, i.refusals
-  FROM unnest($5::text[], $6::int[], $7::int[]) WITH ORDINALITY AS i(batch_id, batch_size, refusals, place)`,
-  due: ({ deliveries }) => `
-  SELECT i.place, a.batch_id, a.batch_size, a.refusals, ${DUE_COLUMNS}
-  FROM unnest($2::text[], $3::int[]) AS i(id, place) JOIN asked a ON a.place = i.place
-    CROSS JOIN LATERAL (SELECT * FROM ${deliveries} d WHERE d.id = i.id LIMIT 1) d`,
-  takesTurns: false,
-  sets: `${DELIVERS}, batch_id = due.batch_id, batch_size = due.batch_size, refusals = due.refusals`,
-  inQueue: OWN.inQueue,
-  behind: 'true',
-  next: (first) => first,
-  index: 'deliveries_own',
-};
-
 /**
  * Of the rows `due`, `strays` are those whose turn it is not. Where the one whose turn it is (or who else it has become) can be locked in front of a stray,
- * that is held back. See line.ts for why.
+ * that is held back. See line.ts for why. The conditions are such that no index but that of the key fits, and that
+ * the planner takes strays for few, which they are.
  */
 export function holdBack(deliveries: string): string {
   return `
-strays AS MATERIALIZED (SELECT place, id, seq, wake_at, status, turn FROM due WHERE turn IS DISTINCT FROM id),
+strays AS MATERIALIZED (
+  SELECT place, id, seq, wake_at, status, turn FROM due
+  WHERE turn IS DISTINCT FROM id AND place + seq >= 0 AND place + wake_at >= 0 AND place + status >= 0
+),
 locks AS MATERIALIZED (
   SELECT s.id
-  FROM strays s JOIN ${deliveries} t ON t.id = s.turn
-  WHERE t.id = ANY (ARRAY(SELECT turn FROM strays)) AND s.status <> 1
-    AND (t.line_place = 0 OR t.line_place = 1 AND t.seq < s.seq) AND t.wake_at IS DISTINCT FROM ${HELD_BACK}
-  FOR NO KEY UPDATE OF t SKIP LOCKED
+  FROM strays s CROSS JOIN LATERAL (
+    SELECT t.id FROM ${deliveries} t
+    WHERE t.id = s.turn AND t.wake_at IS DISTINCT FROM ${HELD_BACK} AND CASE t.line_place WHEN 0 THEN true WHEN 1 THEN t.seq < s.seq END
+    LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+  ) t
+  WHERE s.status <> 1
 ), held AS (
-  UPDATE ${deliveries} d SET wake_at = ${HELD_BACK}
-  FROM locks l WHERE d.id = ANY (ARRAY(SELECT id FROM locks)) AND d.id = l.id
+  UPDATE ${deliveries} d SET wake_at = ${HELD_BACK} FROM locks l WHERE d.id = l.id
   RETURNING d.id
 )`;
 }
@@ -154,8 +66,12 @@ due AS MATERIALIZED (${due(tables)}
   SELECT a.place, least(
     ${next(`(SELECT d.wake_at FROM ${deliveries} d
       WHERE ${inQueue} AND ${behind} AND d.id NOT IN (SELECT due.id FROM due) ORDER BY d.wake_at, d.seq LIMIT 1)`)},
-    (SELECT min(c.ends) FROM claimed c WHERE c.place = a.place)${takesTurns ? `,
-    ${left}` : ''}
+    (SELECT min(c.ends) FROM claimed c WHERE c.place = a.place)${
+      takesTurns
+        ? `,
+    ${left}`
+        : ''
+    }
   ) AS at
   FROM asked a
 )
@@ -169,6 +85,11 @@ FROM clock, next n LEFT JOIN (
 ) ON c.place = n.place
 ORDER BY n.place, c.was_due, c.seq`;
 }
+
+/** So many that wait for their turn are passed over at a time. */
+export const PASSED_AT_A_TIME = 500;
+/** A claim ends then, and the next one goes on. */
+export const MOST_PASSES = 10;
 
 /** Holds strays of webhooks (`$1`) back, looking at the first `$2` that are due of each. Claims nothing. */
 export function passStatement({ deliveries, nowMs }: Tables): string {

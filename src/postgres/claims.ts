@@ -1,17 +1,13 @@
 import type { ClaimResult, ExpressClaim, LeaseTimes, QueueClaim, QueuesClaim } from '../repos.ts';
 import { BatchClaims } from './batch-claims.ts';
+import { EXPRESS, OWN } from './claim-kinds.ts';
 import { type ClaimRow, resultOf } from './claim-rows.ts';
-import { claimStatement, EXPRESS, OWN, passStatement } from './claim-statement.ts';
+import { claimStatement, MOST_PASSES, PASSED_AT_A_TIME, passStatement } from './claim-statement.ts';
 import type { Database } from './database.ts';
 import { errorCode } from './driver.ts';
 import { Floor, type Found } from './floor.ts';
 import { type Placed, roundsOf } from './rounds.ts';
 import type { Tables } from './tables.ts';
-
-/** So many that wait for their turn are passed over at a time. */
-export const PASSED_AT_A_TIME = 500;
-/** A claim ends then, and the next one goes on. */
-export const MOST_PASSES = 10;
 
 const UNIQUE_VIOLATION = '23505';
 const RUNS = 5;
@@ -51,24 +47,42 @@ export class Claims {
     return resultOf(rows);
   }
 
-  /** Leases what is due in queues of webhooks. */
+  /**
+   * Leases what is due in queues of webhooks. Where that takes several transactions and one of them fails, what was claimed before is handed out, and the rest is
+   * to be asked for again.
+   */
   async queues({ queues, ...times }: QueuesClaim): Promise<readonly ClaimResult[]> {
-    const results: ClaimResult[] = queues.map(() => ({ deliveries: [] }));
-    const placed = queues.map((item, index) => ({ item, index }));
-    const singles = placed.filter(({ item }) => item.batch === undefined);
-    for (const round of roundsOf(singles, ({ item }) => [item.webhookId])) {
-      await this.#singles(
-        round.map(({ item }) => item),
-        times,
-        results,
-      );
-    }
-    const batched = placed.filter(({ item }) => item.batch !== undefined);
-    for (const [webhookId, claims] of Map.groupBy(batched, ({ item }) => item.webhookId)) {
-      const found = await untilAlone(() => this.#batches.claim(webhookId, claims, times));
-      for (const { item, index } of found) results[index] = item;
+    const results: ClaimResult[] = queues.map(() => ({ deliveries: [], nextDueAt: times.now }));
+    try {
+      for (const step of this.#steps(queues, times, results)) await step();
+    } catch (error) {
+      if (results.every(({ deliveries }) => deliveries.length === 0)) throw error;
     }
     return results;
+  }
+
+  #steps(
+    queues: readonly QueueClaim[],
+    times: LeaseTimes,
+    results: ClaimResult[],
+  ): readonly (() => Promise<void>)[] {
+    const placed = queues.map((item, index) => ({ item, index }));
+    const singles = placed.filter(({ item }) => item.batch === undefined);
+    const rounds = roundsOf(singles, ({ item }) => item.webhookId).map((round) => {
+      const ofRound = round.map(({ item }) => item);
+      return () => this.#singles(ofRound, times, results);
+    });
+    const batched = placed.filter(({ item }) => item.batch !== undefined);
+    const byWebhook = Array.from(
+      Map.groupBy(batched, ({ item }) => item.webhookId),
+      ([webhookId, claims]) => {
+        return async () => {
+          const found = await untilAlone(() => this.#batches.claim(webhookId, claims, times));
+          for (const { item, index } of found) results[index] = item;
+        };
+      },
+    );
+    return [...rounds, ...byWebhook];
   }
 
   /** Claims from queues, each of another webhook, and once more from those where others stood before those whose turn it is. */
@@ -122,4 +136,3 @@ function foundBy({ now, read, was_due, seq }: ClaimRow, rows: number): Found {
   const head = was_due === null || seq === null ? undefined : { wakeAt: was_due, seq };
   return { now, head, wasted: read - rows };
 }
-

@@ -1,29 +1,34 @@
 import type { AttemptData } from '../domain/delivery.ts';
 import type { Settlement, SettleResult } from '../repos.ts';
 import { attemptKinds, attemptText } from '../sql/attempt-columns.ts';
-import { queueCodes, reasonCodes, statusCodes } from '../sql/codes.ts';
 import { type Database, rowsOf } from './database.ts';
 import type { PostgresQueryable } from './driver.ts';
 import { type Placed, roundsOf } from './rounds.ts';
-import { asNumber } from './rows.ts';
+import { type SettleStatements, settleStatements } from './settle-statements.ts';
+import { claimsOf, endsOf, plainEndsOf } from './settle-values.ts';
 import type { Tables } from './tables.ts';
 
-/** Ends claims: one statement for all that hold their token, as nearly all do, and one short transaction for each that does not. */
+/**
+ * Ends claims: one statement for all that hold their token, as nearly all do, one more for all batches, and one short transaction for each that does not
+ * hold it.
+ */
 export class Settling {
   readonly #database: Database;
-  readonly #sql: Statements;
+  readonly #sql: SettleStatements;
+  /** Whether there are keys or batches, as far as this process knows. Where there are none it uses the statement that costs less. */
+  #isPlain = true;
 
   constructor(database: Database, tables: Tables) {
     this.#database = database;
-    this.#sql = statementsFor(tables);
+    this.#sql = settleStatements(tables);
   }
 
   /** See `EventRepo.settle`. */
   async settle(settlements: readonly Settlement[], now: number): Promise<readonly SettleResult[]> {
     const results: SettleResult[] = settlements.map(() => 'applied');
-    for (const round of roundsOf(settlements, ({ deliveryId }) => deliveryId)) {
+    for (const round of roundsOf(settlements, ({ deliveryId }) => deliveryId, othersOf)) {
       for (const { item, index } of await this.#apply(round, now)) {
-        results[index] = await this.#database.transaction((tx) => this.#tooLate(tx, item));
+        results[index] = await this.#database.transaction((tx) => this.#allTooLate(tx, item));
       }
     }
     return results;
@@ -31,29 +36,74 @@ export class Settling {
 
   /** Returns those that were not applied. */
   async #apply(round: readonly Placed<Settlement>[], now: number): Promise<readonly Placed<Settlement>[]> {
+    if (round.every(isSingle)) return this.#applySingles(round, now);
+    const singles = round.filter(isSingle);
+    const batches = round.filter((placed) => !isSingle(placed));
+    const left = singles.length > 0 ? await this.#applySingles(singles, now) : [];
+    return left.concat(await this.#applyBatches(batches, now));
+  }
+
+  async #applySingles(
+    round: readonly Placed<Settlement>[],
+    now: number,
+  ): Promise<readonly Placed<Settlement>[]> {
+    if (!this.#isPlain || round.some(staysInBatch)) return this.#applyAny(round, now);
     const items = round.map(({ item }) => item);
-    const rows = await this.#database.rows<{ place: number }>(this.#sql.apply, [
-      items.map(({ deliveryId }) => deliveryId),
-      items.map(({ token }) => token),
-      items.map(({ next }) => (next.status === 'waiting' ? statusCodes.pending : statusCodes[next.status])),
-      items.map(({ next }) => (next.status === 'exhausted' ? reasonCodes[next.reason] : null)),
-      items.map(({ next }) => (next.status === 'waiting' ? Math.round(next.dueAt) : null)),
-      items.map(({ next }) => (next.status === 'waiting' ? queueCodes[next.queue] : null)),
-      items.map(({ attempt }) => (attempt?.counted ? 1 : 0)),
-      items.map(({ attempt }) => (attempt === undefined ? null : attemptText(attempt))),
+    const values = [...plainEndsOf(items), now, ...claimsOf(items)];
+    const left = notAppliedOf(round, await this.#database.rows<NotApplied>(this.#sql.applyPlain, values));
+    if (left.length === 0) return left;
+    const late = await this.#applyAny(left, now);
+    this.#isPlain = late.length === left.length;
+    return late;
+  }
+
+  async #applyAny(round: readonly Placed<Settlement>[], now: number): Promise<readonly Placed<Settlement>[]> {
+    const items = round.map(({ item }) => item);
+    const values = [...endsOf(items), now, ...claimsOf(items)];
+    return notAppliedOf(round, await this.#database.rows<NotApplied>(this.#sql.apply, values));
+  }
+
+  async #applyBatches(
+    round: readonly Placed<Settlement>[],
+    now: number,
+  ): Promise<readonly Placed<Settlement>[]> {
+    const items = round.map(({ item }) => item);
+    const members = items
+      .flatMap((item, index) => membersOf(item).map((one) => ({ ...one, end: index + 1 })))
+      .sort(byId);
+    const rows = await this.#database.rows<NotApplied>(this.#sql.applyBatches, [
+      ...endsOf(items),
       now,
+      members.map(({ deliveryId }) => deliveryId),
+      members.map(({ token }) => token),
+      members.map(({ end }) => end),
+      items.map((item) => membersOf(item).length),
     ]);
-    return rows.flatMap(({ place }) => round[place - 1] ?? []);
+    return notAppliedOf(round, rows);
+  }
+
+  /** Each member of a batch by itself. */
+  async #allTooLate(tx: PostgresQueryable, settlement: Settlement): Promise<SettleResult> {
+    const { deliveryId, attempt } = settlement;
+    let result: SettleResult = 'unknown';
+    const members = membersOf(settlement).toSorted(byId);
+    for (const { token, ...member } of members) {
+      const found = await this.#tooLate(tx, { ...member, token, attempt });
+      if (member.deliveryId === deliveryId) result = found;
+    }
+    return result;
   }
 
   /**
    * Every token below the present one, and the present one once it has been settled, either settled the delivery or left an
    * attempt that is lost or, reported since, late.
    */
-  async #tooLate(tx: PostgresQueryable, { deliveryId, token, attempt }: Settlement): Promise<SettleResult> {
-    const [delivery] = await rowsOf<{ token: number }>(tx, this.#sql.lock, [deliveryId]);
+  async #tooLate(tx: PostgresQueryable, { deliveryId, token, attempt }: Report): Promise<SettleResult> {
+    const [delivery] = await rowsOf<Present>(tx, this.#sql.lock, [deliveryId]);
     if (delivery === undefined) return 'unknown';
-    const [known] = await rowsOf<{ number: number; kind: number }>(tx, this.#sql.find, [deliveryId, token]);
+    // Of a batch one claim can be lost, and others not.
+    if (delivery.is_held && delivery.token === token) return 'late';
+    const [known] = await rowsOf<KnownAttempt>(tx, this.#sql.find, [deliveryId, token]);
     const wasGiven = token >= 1 && token <= delivery.token;
     if (wasGiven && (known === undefined || known.kind === attemptKinds.settled)) return 'repeated';
     if (attempt !== undefined) await this.#recordLate(tx, { deliveryId, token, attempt, known });
@@ -68,54 +118,62 @@ export class Settling {
   }
 }
 
-interface LateReport {
+interface Present {
+  readonly token: number;
+  readonly is_held: boolean;
+}
+
+interface KnownAttempt {
+  readonly number: number;
+  readonly kind: number;
+}
+
+interface Report {
   readonly deliveryId: string;
   readonly token: number;
+  readonly attempt: AttemptData | undefined;
+}
+
+interface LateReport extends Report {
   readonly attempt: AttemptData;
-  readonly known: { readonly number: number; readonly kind: number } | undefined;
+  readonly known: KnownAttempt | undefined;
 }
 
-interface Statements {
-  readonly apply: string;
-  readonly lock: string;
-  readonly find: string;
-  readonly addLate: string;
-  readonly replaceLost: string;
+/** The place of one that was not applied, from 1; null is none. */
+interface NotApplied {
+  readonly place: number | null;
 }
 
-/**
- * `apply` names the ids twice, and the status by a column, for the planner's sake: it then takes them for few, and goes by the
- * key also where it has no statistics and would read the whole table.
- */
-function statementsFor({ deliveries, attempts }: Tables): Statements {
-  return {
-    apply: `
-WITH given AS MATERIALIZED (
-  SELECT *, 1::smallint AS held FROM unnest($1::text[], $2::bigint[], $3::smallint[], $4::smallint[], $5::bigint[], $6::smallint[], $7::int[], $8::text[])
-    WITH ORDINALITY AS i(id, token, status, reason, due_at, queue, tries, data, place)
-), settled AS (
-  UPDATE ${deliveries} d
-  SET status = CASE WHEN i.status = 0 AND d.tries + i.tries > 0 THEN 2 ELSE i.status END, reason = i.reason,
-    due_at = coalesce(i.due_at, d.due_at), wake_at = i.due_at, queue = coalesce(i.queue, d.queue),
-    lease_until = NULL, claimed_at = NULL, completed_at = CASE WHEN i.due_at IS NULL THEN $9::bigint END,
-    attempts = d.attempts + (i.data IS NOT NULL)::int, tries = d.tries + i.tries
-  FROM given i
-  WHERE d.id = ANY (ARRAY(SELECT id FROM given)) AND d.id = i.id AND d.token = i.token AND d.status = i.held
-  RETURNING i.place, d.id, d.attempts, d.token, i.data
-), recorded AS (
-  INSERT INTO ${attempts} (delivery_id, number, token, kind, data)
-  SELECT id, attempts, token, ${attemptKinds.settled}, data FROM settled WHERE data IS NOT NULL
-)
-SELECT place::int FROM given WHERE place NOT IN (SELECT place FROM settled) ORDER BY place`,
-    lock: `SELECT ${asNumber('token')} FROM ${deliveries} WHERE id = $1::text FOR UPDATE`,
-    find: `SELECT number, kind FROM ${attempts} WHERE delivery_id = $1::text AND token = $2::bigint`,
-    addLate: `
-WITH counted AS (
-  UPDATE ${deliveries} SET attempts = attempts + 1 WHERE id = $1::text RETURNING attempts
-)
-INSERT INTO ${attempts} (delivery_id, number, token, kind, data)
-SELECT $1::text, attempts, $2::bigint, ${attemptKinds.late}, $3::text FROM counted`,
-    replaceLost: `
-UPDATE ${attempts} SET kind = ${attemptKinds.late}, data = $3::text WHERE delivery_id = $1::text AND number = $2::int`,
-  };
+function notAppliedOf(
+  round: readonly Placed<Settlement>[],
+  rows: readonly NotApplied[],
+): readonly Placed<Settlement>[] {
+  return rows.flatMap(({ place }) => (place === null ? [] : (round[place - 1] ?? [])));
+}
+
+function isSingle({ item: { others } }: Placed<Settlement>): boolean {
+  return others === undefined || others.length === 0;
+}
+
+function staysInBatch({ item: { next } }: Placed<Settlement>): boolean {
+  return next.status === 'waiting' && next.batch !== undefined;
+}
+
+const NONE: readonly string[] = [];
+
+function othersOf({ others }: Settlement): readonly string[] {
+  return others === undefined ? NONE : others.map(({ deliveryId }) => deliveryId);
+}
+
+function membersOf({
+  deliveryId,
+  token,
+  others = [],
+}: Settlement): readonly { readonly deliveryId: string; readonly token: number }[] {
+  return [{ deliveryId, token }, ...others];
+}
+
+/** The order in which all lock them. */
+function byId(a: { readonly deliveryId: string }, b: { readonly deliveryId: string }): number {
+  return a.deliveryId < b.deliveryId ? -1 : 1;
 }

@@ -86,6 +86,20 @@ const prune = (stage: Stage, isForAttempts: boolean): Promise<PruneResult> => {
   const ends = isForAttempts ? {} : { deliveredBefore: at, exhaustedBefore: at };
   return stage.repos.events.prune({ ...ends, attemptsBefore: at, limit: 9 });
 };
+const inLine = ['dlv_first', 'dlv_second'].map((id) =>
+  anEntry({ id, queue: 'own', webhookId: 'whk_own', orderingKey: 'a' }),
+);
+const batch = { id: 'bat_one', maxEvents: 9, maxBytes: 9_999, maxWaitMs: 0 };
+const claimBatch = (stage: Stage): Promise<unknown> =>
+  stage.repos.events.claimQueues({
+    ...lease(stage),
+    queues: [{ webhookId: 'whk_own', limit: 1, batch }],
+  });
+const pair = [own, anEntry({ id: 'dlv_too', queue: 'own', webhookId: 'whk_own' })];
+const batchClaimed = async (stage: Stage): Promise<void> => {
+  await append(stage, ...pair);
+  await claimBatch(stage);
+};
 const inserted = ({ repos }: Stage): Promise<boolean> => repos.webhooks.insert(webhook);
 
 const WRITES: Readonly<Record<string, FaultCase>> = {
@@ -108,6 +122,28 @@ const WRITES: Readonly<Record<string, FaultCase>> = {
     before: (stage) => append(stage, own),
     call: ({ repos, now }) =>
       repos.events.exhaustQueue({ webhookId: 'whk_own', reason: 'cancelled', now, limit: 9 }),
+  },
+  'events.claimQueues of a batch': { before: (stage) => append(stage, ...pair), call: claimBatch },
+  'events.settle of a batch': {
+    before: batchClaimed,
+    call: ({ repos, now }) => {
+      const others = [{ deliveryId: 'dlv_too', token: 1 }];
+      const settlement = { deliveryId: 'dlv_own', token: 1, others, attempt: anAttempt(), next: DONE };
+      return repos.events.settle([settlement], { now });
+    },
+  },
+  'events.settle of one that others wait for': {
+    before: async (stage) => {
+      await append(stage, ...inLine);
+      await claimOwn(stage);
+      await claimOwn(stage);
+    },
+    call: (stage) => settle(stage, 'dlv_first'),
+  },
+  'events.exhaustQueue of a line': {
+    before: (stage) => append(stage, ...inLine),
+    call: ({ repos, now }) =>
+      repos.events.exhaustQueue({ webhookId: 'whk_own', reason: 'cancelled', blocks: true, now, limit: 1 }),
   },
   'events.markReplay': {
     before: (stage) => append(stage, dead),

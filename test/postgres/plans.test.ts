@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate, type PostgresPool, type PostgresRepos, postgresRepos } from '../../src/postgres/index.ts';
+import { HELD_BACK, openTurns } from '../../src/postgres/line.ts';
 import { anAttempt, anEntry, aWebhook, times } from '../../src/testing/contract/records.ts';
 import { startServer, type TestServer } from './server.ts';
 
@@ -21,6 +22,11 @@ INSERT INTO surehook.deliveries (id, event_id, webhook_id, tenant_id, event_type
 SELECT 'dlv_' || n, 'evt_' || n, 'whk_' || n % 500, 'tenant_' || n % 50, 'a.b', n, n, CASE WHEN n % 3 < 2 THEN n END,
   CASE WHEN n % 3 = 2 THEN n END, 0, 0, 0, 0, CASE WHEN n % 3 = 2 THEN 3 + n / 3 % 20 / 19 ELSE 0 END, (n % 3 = 1)::int
 FROM generate_series(1, 60000) n;
+UPDATE surehook.deliveries SET webhook_id = 'whk_line', ordering_key = 'key ' || seq % 100, line_place = 1,
+  wake_at = CASE WHEN seq % 3 = 1 AND seq > 30000 THEN ${HELD_BACK} ELSE wake_at END
+WHERE queue = 1 AND seq % 5 = 1;
+UPDATE surehook.deliveries SET webhook_id = 'whk_batch', batch_id = 'bat_' || seq / 300, batch_size = 100, refusals = 0
+WHERE queue = 1 AND seq % 5 = 2;
 INSERT INTO surehook.events (id, tenant_id, type, body, created_at, fingerprint, delivery_ids)
 SELECT event_id, tenant_id, event_type, '', created_at, '', '["' || id || '"]' FROM surehook.deliveries;
 INSERT INTO surehook.listings SELECT id, webhook_id, tenant_id, event_type, created_at FROM surehook.deliveries;
@@ -90,7 +96,7 @@ describe.each([
 
   const cases: Record<string, { call(): Promise<unknown>; indexes: string[] }> = {
     claimExpress: {
-      call: () => repos.events.claimExpress({ ...lease, limit: 500 }),
+      call: () => repos.events.claimExpress({ ...lease, limit: 1_000 }),
       indexes: ['deliveries_express', 'deliveries_pkey', 'events_pkey'],
     },
     claimQueues: {
@@ -99,7 +105,62 @@ describe.each([
           ...lease,
           queues: times(50, (n) => ({ webhookId: `whk_${n}`, limit: 10 })),
         }),
-      indexes: ['deliveries_own', 'deliveries_pkey', 'events_pkey'],
+      indexes: ['deliveries_line', 'deliveries_own', 'deliveries_pkey', 'events_pkey'],
+    },
+    'claimQueues past a line': {
+      call: () => repos.events.claimQueues({ ...lease, queues: [{ webhookId: 'whk_line', limit: 10 }] }),
+      indexes: ['deliveries_line', 'deliveries_own', 'deliveries_pkey', 'events_pkey'],
+    },
+    'settle of lines': {
+      call: () =>
+        repos.events.settle(
+          times(5, (n) => ({
+            deliveryId: `dlv_${n * 15 + 1}`,
+            token: 1,
+            next: { status: 'delivered' } as const,
+          })),
+          { now },
+        ),
+      indexes: ['deliveries_pkey'],
+    },
+    'claimQueues of batches': {
+      call: () =>
+        repos.events.claimQueues({
+          ...lease,
+          queues: times(3, (n) => ({
+            webhookId: 'whk_batch',
+            limit: 1,
+            batch: { id: `bat_new_${n}`, maxEvents: 50, maxBytes: 100_000, maxWaitMs: 0 },
+          })),
+        }),
+      indexes: ['deliveries_batch', 'deliveries_line', 'deliveries_own', 'deliveries_pkey', 'events_pkey'],
+    },
+    'settle of batches': {
+      call: () =>
+        repos.events.settle(
+          times(5, (n) => ({
+            deliveryId: `dlv_${n * 300 + 1503}`,
+            token: 1,
+            others: times(99, (m) => ({ deliveryId: `dlv_${n * 300 + m * 3 + 1506}`, token: 1 })),
+            attempt: anAttempt(),
+            next: { status: 'delivered' } as const,
+          })),
+          { now },
+        ),
+      indexes: ['deliveries_pkey'],
+    },
+    'opening of turns': {
+      call: async () => {
+        // The function's own statement: EXPLAIN does not look into it.
+        const lines = times(100, (n) => `key ${n}`);
+        const values = [lines.map(() => 'whk_line'), lines, lines.map(() => 9_000_000)];
+        const body = openTurns(`${schema}.deliveries`).replace(
+          'unnest($1, $2, $3)',
+          'unnest($1::text[], $2::text[], $3::bigint[])',
+        );
+        statements.push({ text: body, values });
+      },
+      indexes: ['deliveries_held', 'deliveries_pkey'],
     },
     settle: {
       call: () =>
