@@ -6,7 +6,7 @@ import type { Statements } from './statements.ts';
 
 const MEMBERS = `SELECT ${CLAIMABLE} FROM surehook_deliveries d
   WHERE d.batch_id = ? AND d.wake_at IS NOT NULL AND d.wake_at <= ?`;
-const CANDIDATES = `SELECT ${CLAIMABLE}, length(e.body), e.id, e.extra
+const CANDIDATES = `SELECT ${CLAIMABLE}, length(e.body) AS body_length, e.id AS event_id, e.extra
   FROM surehook_deliveries d JOIN surehook_events e ON e.seq = d.event_seq
   WHERE d.queue = 1 AND d.webhook_id = ? AND d.wake_at IS NOT NULL AND d.wake_at <= ?
   ORDER BY d.wake_at, d.seq LIMIT +?`;
