@@ -13,6 +13,7 @@ import type { Claim, Flight, Lane } from './lane.ts';
 import { Lanes } from './lanes.ts';
 import { type Ending, Settler, wasStored } from './settler.ts';
 import { Slots, slowMs } from './slots.ts';
+import { singles } from './to-claims.ts';
 import { triage } from './triage.ts';
 
 /** A webhook as it is known at an instant: the clock is read once for each turn. */
@@ -227,10 +228,10 @@ export class Dispatcher {
       return;
     }
     const verdict = triage(claim, webhook, settings.maxLost);
-    if (verdict.kind === 'give-up') {
+    if (verdict.kind === 'give-up' || verdict.kind === 'take-apart') {
       this.lanes.shift(lane);
-      const next = { status: 'exhausted', reason: verdict.reason } as const;
-      this.#end({ claim, lane, next: inOrder(next, claim, webhook) });
+      for (const one of verdict.kind === 'give-up' ? [claim] : singles(claim))
+        this.#giveUp(lane, one, webhook);
       this.lanes.makeReady(lane);
     } else if (
       verdict.kind === 'hold' ||
@@ -243,6 +244,15 @@ export class Dispatcher {
       else this.lanes.defer(lane);
     }
     // A lane whose window is full is made ready again by the end of one of its requests.
+  }
+
+  /** Ends a claim for which no request is made; where there is no reason to, it waits on by itself. */
+  #giveUp(lane: Lane, claim: Claim, webhook: WebhookRecord | null): void {
+    const verdict = triage(claim, webhook, this.#parts.settings.maxLost);
+    if (verdict.kind === 'give-up') {
+      const next = { status: 'exhausted', reason: verdict.reason } as const;
+      this.#end({ claim, lane, next: inOrder(next, claim, webhook) });
+    } else this.#giveBack(lane, claim, 'own');
   }
 
   /** Whether its queue's lease, its back-off and the claim's own lease allow a request now. */

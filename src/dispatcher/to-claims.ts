@@ -28,6 +28,16 @@ export function toBatchClaim(deliveries: readonly ClaimedDelivery[], leaseUntil:
   };
 }
 
+/** Each delivery of a batch by itself, in none. */
+export function singles(claim: Claim): readonly Claim[] {
+  return (claim.members ?? []).map(({ delivery: { batch: _batch, ...delivery }, event }) => ({
+    delivery,
+    event,
+    others: none,
+    leaseUntil: claim.leaseUntil,
+  }));
+}
+
 /** Two batches of the two halves of one. */
 export function halves(claim: Claim): readonly Claim[] {
   const members = claim.members ?? [];

@@ -1,4 +1,4 @@
-import type { ExhaustedReason } from '../domain/delivery.ts';
+import type { DeliveryRecord, ExhaustedReason } from '../domain/delivery.ts';
 import type { WebhookRecord } from '../domain/webhook.ts';
 import type { Claim } from './lane.ts';
 
@@ -7,12 +7,26 @@ export type Verdict =
   | { readonly kind: 'send' }
   /** It waits on, in its webhook's own queue. */
   | { readonly kind: 'hold' }
-  | { readonly kind: 'give-up'; readonly reason: ExhaustedReason };
+  | { readonly kind: 'give-up'; readonly reason: ExhaustedReason }
+  /** A batch of which some are to be given up, and others not: each for itself. */
+  | { readonly kind: 'take-apart' };
 
 /** Decides by the webhook as it is now: the last look before a request starts. */
 export function triage(claim: Claim, webhook: WebhookRecord | null, maxLost: number): Verdict {
+  const verdict = verdictOn(claim.delivery, webhook, maxLost);
+  // Claims are lost one by one: what was lost of one of a batch says nothing of the others.
+  const isOfAll = claim.others.every(
+    (other) => other.lost === claim.delivery.lost || verdictOn(other, webhook, maxLost).kind === verdict.kind,
+  );
+  return isOfAll ? verdict : { kind: 'take-apart' };
+}
+
+function verdictOn(
+  { lost, tries }: DeliveryRecord,
+  webhook: WebhookRecord | null,
+  maxLost: number,
+): Exclude<Verdict, { kind: 'take-apart' }> {
   if (webhook === null) return { kind: 'give-up', reason: 'webhook-deleted' };
-  const { lost, tries } = claim.delivery;
   // At-most-once: any earlier claim that was not given back unsent may have been received.
   if (webhook.delivery.semantics === 'at-most-once' && lost + tries > 0) {
     return { kind: 'give-up', reason: lost > 0 ? 'outcome-unknown' : 'at-most-once-failed' };

@@ -1,6 +1,7 @@
+import { HELD_BACK } from '../sql/codes.ts';
 import { turnAt } from './claim-kinds.ts';
 import { holdBack } from './claim-statement.ts';
-import { HELD_BACK, turnOf } from './line.ts';
+import { turnOf } from './line.ts';
 import { asNumber } from './rows.ts';
 import type { Tables } from './tables.ts';
 

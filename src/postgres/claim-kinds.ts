@@ -1,4 +1,5 @@
-import { HELD_BACK, turnOf } from './line.ts';
+import { HELD_BACK } from '../sql/codes.ts';
+import { turnOf } from './line.ts';
 import type { Tables } from './tables.ts';
 
 /** What is different between the kinds of claims. */

@@ -1,6 +1,6 @@
 import { attemptKinds, attemptText, lostAttempt } from '../sql/attempt-columns.ts';
+import { HELD_BACK } from '../sql/codes.ts';
 import { type ClaimKind, DUE_COLUMNS, IN_OWN, turnAt } from './claim-kinds.ts';
-import { HELD_BACK } from './line.ts';
 import { asNumber, deliveryList } from './rows.ts';
 import { quoted } from './schema-name.ts';
 import type { Tables } from './tables.ts';

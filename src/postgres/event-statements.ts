@@ -1,4 +1,5 @@
-import { AND_OPENED, HELD_BACK, openedBy } from './line.ts';
+import { HELD_BACK } from '../sql/codes.ts';
+import { AND_OPENED, openedBy } from './line.ts';
 import { asNumber, deliveryList, eventList } from './rows.ts';
 import type { Tables } from './tables.ts';
 

@@ -1,4 +1,5 @@
 import type { DeliveryRecord } from '../domain/delivery.ts';
+import { HELD_BACK } from '../sql/codes.ts';
 import { quoted } from './schema-name.ts';
 
 /**
@@ -19,7 +20,6 @@ import { quoted } from './schema-name.ts';
  * - One that was opened too early is held back again by the claim that meets it. Nobody is claimed because it is open, only because it is first.
  * - Two claims with snapshots of different age may each take another for the first: the unique index `deliveries_turn` lets one of them fail, and it looks again.
  */
-export const HELD_BACK: number = Number.MAX_SAFE_INTEGER;
 
 /** The `line_place` of a delivery that is appended. */
 export function linePlaceOf({ orderingKey, status, blocks }: DeliveryRecord): number | null {

@@ -1,4 +1,5 @@
-import { HELD_BACK, openTurnsFunction } from './line.ts';
+import { HELD_BACK } from '../sql/codes.ts';
+import { openTurnsFunction } from './line.ts';
 import { quoted } from './schema-name.ts';
 
 /**

@@ -98,9 +98,20 @@ export class Keeper {
     return { failures, notBefore: pausedUntil, nextAt: Math.max(this.#parts.run.now(), pausedUntil) };
   }
 
-  /** Holds it: its webhook is disabled, and nothing is served until it is enabled. */
+  /** Holds it: its webhook is disabled, and nothing is served until it is enabled. That it is disabled is stored before: nobody enables it otherwise. */
   hold(holding: Holding): void {
-    this.#release(holding, { nextAt: null, failures: 0 });
+    if (!this.#waits(holding)) this.#release(holding, { nextAt: null, failures: 0 });
+  }
+
+  /** Whether its webhook's status is being stored; then it is looked at again after that. */
+  #waits(holding: Holding): boolean {
+    holding.busy = this.#parts.statuses.isStoring(holding.webhookId, () => this.#goOn(holding));
+    return holding.busy;
+  }
+
+  #goOn(holding: Holding): void {
+    holding.busy = false;
+    this.#hooks.attend(holding);
   }
 
   /** Nothing of it can be sent now, and nothing is under way: it is given back until its next time, or closed. */
@@ -119,18 +130,14 @@ export class Keeper {
   }
 
   /**
-   * The queue is empty: its webhook is Enabled again. That is stored before the record is closed, and the queue looked at again after it:
-   * a webhook that is Retrying without a queue would stay so until its next event. Returns whether something has to be stored.
+   * The queue is empty: its webhook is Enabled again. That, or that it is Unavailable, is stored before the record is closed, and the queue looked
+   * at again after it: a webhook that is Retrying without a queue would stay so until its next event. Returns whether something has to be stored.
    */
   #empty(holding: Holding, webhook: WebhookRecord, now: number): boolean {
     const { statuses } = this.#parts;
-    if (!statuses.changes(webhook, emptied, now)) return false;
+    if (!statuses.changes(webhook, emptied, now)) return this.#waits(holding);
     holding.busy = true;
-    const stored = (): void => {
-      holding.busy = false;
-      this.#hooks.attend(holding);
-    };
-    statuses.apply(webhook, emptied, { at: now, stored });
+    statuses.apply(webhook, emptied, { at: now, stored: () => this.#goOn(holding) });
     return true;
   }
 

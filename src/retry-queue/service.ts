@@ -153,9 +153,10 @@ export class Service {
   }
 
   /** A batch that waits for more of its kind: giving its queue back and taking it again with each event would cost more than to keep it. */
-  #isSoon({ dryUntil }: Holding, { delivery }: WebhookRecord): boolean {
+  #isSoon({ dryUntil, lane }: Holding, { delivery }: WebhookRecord): boolean {
     const { run, settings } = this.#parts;
-    return delivery.mode === 'batched' && dryUntil - run.now() <= settings.leaseMs * KEPT_SHARE;
+    const waitMs = Math.max(dryUntil, lane.pausedUntil) - run.now();
+    return delivery.mode === 'batched' && waitMs <= settings.leaseMs * KEPT_SHARE;
   }
 
   /** Something of the lane is under way; its end is one occasion to look again, the next due time another. */

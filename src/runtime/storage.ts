@@ -33,7 +33,7 @@ export class Storage {
         // The waits are made below, by the injected clock: p-retry's own are made with the global timer.
         minTimeout: 0,
         onFailedAttempt: async ({ error, retriesLeft, attemptNumber }) => {
-          if (retriesLeft > 0 && mayPass(error))
+          if (retriesLeft > 0 && mayPass(error) && !isOver())
             await sleep(this.#parts.clock, SHORT_RETRY_MS * attemptNumber);
         },
         // Asked after that wait: once the caller has been told that the call failed, it is not made again.

@@ -52,6 +52,8 @@ export class WebhookStatuses {
   readonly #refusals = new Map<string, PendingChange[]>();
   /** The newest change that was stored of a webhook with refusals. */
   readonly #storedSince = new Map<string, number>();
+  /** By webhook: who waits until nothing of it is being stored. */
+  readonly #waiters = new Map<string, (() => void)[]>();
   readonly #idle: () => void;
   #reapplying = 0;
   #made = 0;
@@ -88,6 +90,20 @@ export class WebhookStatuses {
   /** Changes not stored yet. */
   get pending(): number {
     return this.#writer.size + this.#reapplying;
+  }
+
+  /** Whether a change of the webhook is being stored; then `done` is called when the store knows what came of it. */
+  isStoring(id: string, done: () => void): boolean {
+    if (!this.#newest.has(id) && !this.#refusals.has(id)) return false;
+    this.#waiters.set(id, [...(this.#waiters.get(id) ?? []), done]);
+    return true;
+  }
+
+  #known(id: string): void {
+    if (this.#newest.has(id) || this.#refusals.has(id)) return;
+    const waiters = this.#waiters.get(id) ?? [];
+    this.#waiters.delete(id);
+    for (const done of waiters) done();
   }
 
   /** Whether an input would change the status, as this process sees it. */
@@ -143,6 +159,7 @@ export class WebhookStatuses {
     if (this.#refusals.has(change.webhook.id)) this.#storedSince.set(change.webhook.id, change.order);
     this.#applied(change);
     change.stored?.();
+    this.#known(change.webhook.id);
   }
 
   #settle(id: string): void {
@@ -180,6 +197,7 @@ export class WebhookStatuses {
         this.apply(stored, change.input, change);
       else change.stored?.();
     }
+    this.#known(id);
     this.#idle();
   }
 

@@ -57,3 +57,6 @@ function byCode<Word extends string>(codes: Readonly<Record<Word, number>>): rea
 function unknownCode(what: string, code: number): never {
   throw new RangeError(`The store holds a ${what} ${code}, which this version of surehook does not know`);
 }
+
+/** The `wake_at` of a delivery that waits for its turn: later than every instant, so that it stands behind all others of its queue. */
+export const HELD_BACK: number = Number.MAX_SAFE_INTEGER;

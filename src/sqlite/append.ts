@@ -2,11 +2,11 @@ import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { EventRecord } from '../domain/event.ts';
 import type { AppendEntry, AppendResult } from '../repos.ts';
 import { deliveryIdInUse, planAppend } from '../sql/append-plan.ts';
-import { queueCodes, reasonCodes, statusCodes } from '../sql/codes.ts';
+import { HELD_BACK, queueCodes, reasonCodes, statusCodes } from '../sql/codes.ts';
 import { extraText } from '../sql/event-columns.ts';
 import { deliveriesOfEvent } from './delivery-rows.ts';
 import { EVENT, type EventRow, eventOfRow } from './event-rows.ts';
-import { align, HELD_BACK, placeOf } from './line.ts';
+import { align, placeOf } from './line.ts';
 import { isConstraint } from './sqlite-errors.ts';
 import type { Statements } from './statements.ts';
 

@@ -10,12 +10,13 @@ import type {
   QueuesClaim,
 } from '../repos.ts';
 import { attemptKinds, attemptText, lostAttempt } from '../sql/attempt-columns.ts';
+import { HELD_BACK } from '../sql/codes.ts';
 import { INSERT_ATTEMPT } from './attempt-rows.ts';
 import { type FoundBatch, findBatch, setBatch } from './batch.ts';
 import { at, CLAIMABLE, type ClaimableRow } from './claimable.ts';
 import type { ClaimedPlaces } from './claimed-places.ts';
 import { eventsBySeq } from './event-rows.ts';
-import { HELD_BACK, places as linePlaces, setPlace } from './line.ts';
+import { places as linePlaces, setPlace } from './line.ts';
 import type { Statements } from './statements.ts';
 
 /** `+?`: a LIMIT that is a bare parameter has SQLite compile the statement anew for every other value. */

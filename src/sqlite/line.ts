@@ -1,8 +1,6 @@
 import type { DeliveryRecord } from '../domain/delivery.ts';
+import { HELD_BACK } from '../sql/codes.ts';
 import type { Statements } from './statements.ts';
-
-/** The `wake_at` of a delivery that waits for its turn: later than every instant, so that it stands behind all others of its queue. */
-export const HELD_BACK: number = Number.MAX_SAFE_INTEGER;
 
 const FIRST_TWO = `SELECT seq, wake_at FROM surehook_deliveries
   WHERE webhook_id = ? AND ordering_key = ? AND place IS NOT NULL ORDER BY place, seq LIMIT 2`;

@@ -1,9 +1,8 @@
 import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { DeliveryQuery } from '../repos.ts';
-import { statusCodes } from '../sql/codes.ts';
+import { HELD_BACK, statusCodes } from '../sql/codes.ts';
 import { type DeliveryColumns, deliveryOf } from '../sql/delivery-columns.ts';
 import { DELIVERY } from './delivery-rows.ts';
-import { HELD_BACK } from './line.ts';
 import type { Statements, Value } from './statements.ts';
 
 /** Leaves out where all are held back. Skips from webhook to webhook along the index, so that a queue costs the same whatever waits in it. */

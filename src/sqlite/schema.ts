@@ -7,7 +7,7 @@
  * - `wake_at` is when a delivery can be claimed next: `due_at` while it waits, the end of the lease while it is leased, null in
  *   every other status. The two queues are partial indexes over it, so that a claim reads the head of an index and nothing else.
  * - `place` is null unless a delivery holds its place in the line of its ordering key: 0 while it is delivering, else 1. Whose turn it is is the
- *   first of the line by `place` and `seq`. One whose turn it is not waits with a `wake_at` out of reach, `HELD_BACK` of `line.ts`.
+ *   first of the line by `place` and `seq`. One whose turn it is not waits with a `wake_at` out of reach, `HELD_BACK` of `codes.ts`.
  * - `marked` numbers the replaying deliveries in the order of their marking.
  */
 export const migrations: readonly string[] = [

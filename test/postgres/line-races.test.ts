@@ -1,8 +1,8 @@
 import type { Pool, PoolClient } from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { migrate, type PostgresRepos, postgresRepos } from '../../src/postgres/index.ts';
-import { HELD_BACK } from '../../src/postgres/line.ts';
 import type { ClaimedDelivery, QueueClaim } from '../../src/repos.ts';
+import { HELD_BACK } from '../../src/sql/codes.ts';
 import { anEntry } from '../../src/testing/contract/records.ts';
 import { FaultyPool } from './faulty-pool.ts';
 import { startServer, type TestServer } from './server.ts';
