@@ -1,7 +1,8 @@
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate, type PostgresPool, type PostgresRepos, postgresRepos } from '../../src/postgres/index.ts';
-import { HELD_BACK, openTurns } from '../../src/sql/codes.ts';
+import { openTurns } from '../../src/postgres/line.ts';
+import { HELD_BACK } from '../../src/sql/codes.ts';
 import { anAttempt, anEntry, aWebhook, times } from '../../src/testing/contract/records.ts';
 import { startServer, type TestServer } from './server.ts';
 
