@@ -158,9 +158,10 @@ export class Webhooks implements WebhookAdmin {
   async delete(id: string): Promise<void> {
     const { storage } = this.#parts;
     const existed = await storage.once('webhooks.delete', () => this.#store().delete(checkId(id)));
-    if (!existed) throw new NotFoundError('webhook', id);
-    // Whoever serves its queue next finds the webhook gone and gives up what waits there.
+    // Whoever serves its queue next finds the webhook gone and gives up what waits there. Also where it was gone already: it may be this very
+    // call that deleted it, by a try whose answer was lost.
     await this.#resetQueue(id, this.#parts.settings.clock.now());
+    if (!existed) throw new NotFoundError('webhook', id);
   }
 
   async enable(id: string): Promise<Webhook> {

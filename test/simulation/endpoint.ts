@@ -56,7 +56,7 @@ export function answerOf(endpoint: EndpointState, request: TransportRequest, now
         afterMs: quickMs,
       };
     case 'picky':
-      return isOdd(request) ? failing(random, request, quickMs) : well(random, request, quickMs);
+      return isOdd(request) ? refusing(random, request, quickMs) : well(random, request, quickMs);
     case 'leaving':
       return random.next() < 0.3
         ? { status: 410, headers: {}, body: '', afterMs: quickMs }
@@ -104,10 +104,23 @@ function throttled(random: Random, afterMs: number): Answer {
   };
 }
 
-/** By the event, so that it fails again when it is tried again. */
-function isOdd({ headers }: TransportRequest): boolean {
+/** Mostly with a 4xx: it does not want these bytes. */
+function refusing(random: Random, request: TransportRequest, afterMs: number): Answer {
+  return random.next() < 0.7
+    ? { status: pick(random, [400, 404, 422]), headers: {}, body: 'no', afterMs }
+    : failing(random, request, afterMs);
+}
+
+/** By the event, or any of a batch, so that it fails again when it is tried again. */
+function isOdd({ headers, body }: TransportRequest): boolean {
   const id = headers['webhook-id'] ?? '';
-  return id.charCodeAt(id.length - 1) % 3 === 0;
+  const ids = id.startsWith('bat_') ? idsIn(body) : [id];
+  return ids.some((one) => one.charCodeAt(one.length - 1) % 3 === 0);
+}
+
+function idsIn(body: Uint8Array): readonly string[] {
+  const elements: readonly { readonly id: string }[] = JSON.parse(new TextDecoder().decode(body));
+  return elements.map(({ id }) => id);
 }
 
 function pick<T>(random: Random, choices: readonly T[]): T {

@@ -4,6 +4,9 @@ import type { Action } from './plan.ts';
 import type { Ending } from './watcher.ts';
 import type { World } from './world.ts';
 
+/** The numbers of events whose content is given begin here: an even number. */
+const KEYED = 1_000_000;
+
 /** What hosts do: they publish, manage and replay through whichever process is awake. */
 export class Host {
   readonly #world: World;
@@ -29,7 +32,11 @@ export class Host {
 
   #publish(life: Life, surehook: Surehook, action: Action & { do: 'publish' }): void {
     const { timeline, watcher } = this.#world;
-    const events = Array.from({ length: action.count }, () => this.#event(action));
+    const { key: _key, ...keyless } = action;
+    // In a batch the last one has the key: what came before it has to go with it when it is refused.
+    const events = Array.from({ length: action.count }, (_, index) =>
+      this.#event(index === action.count - 1 ? action : keyless),
+    );
     const publishing = { life, events, at: timeline.now };
     watcher.publishing(publishing);
     const [only] = events;
@@ -40,11 +47,15 @@ export class Host {
     this.#finish(life, result, (ending) => watcher.published(publishing, ending));
   }
 
-  #event({ tenant, type, key, content }: Action & { do: 'publish' }): NewEvent {
+  #event({ tenant, type, key, content, orderingKeys }: Action & { do: 'publish' }): NewEvent {
     this.#published += 1;
-    const n = content ?? this.#published;
+    const n = key === undefined || content === undefined ? this.#published : KEYED + content;
     const event = { type, tenantId: `tenant${tenant}`, data: { n, odd: n % 2 } };
-    return key === undefined ? event : { ...event, idempotencyKey: `key${key}` };
+    return {
+      ...event,
+      ...(orderingKeys !== undefined && { orderingKey: `line${n % orderingKeys}` }),
+      ...(key !== undefined && { idempotencyKey: `key${key}` }),
+    };
   }
 
   #manage(life: Life, surehook: Surehook, action: Action & { webhook: number }): void {

@@ -54,6 +54,10 @@ export interface WebhookPlan {
   readonly atMostOnce: boolean;
   readonly maxInFlight?: number;
   readonly retry?: RetryPolicyData;
+  /** It takes turns; and what an event that is given up means for those behind it. */
+  readonly ordered?: 'block' | 'skip';
+  /** It gets several events in one request. */
+  readonly batch?: { readonly maxEvents: number; readonly maxBytes: number; readonly maxWaitMs: number };
   /** How the endpoint fares, one after the other; the last for ever. */
   readonly moods: readonly { readonly untilMs: number; readonly mood: Mood }[];
 }
@@ -89,6 +93,8 @@ export type Action = { readonly atMs: number } & (
       readonly count: number;
       readonly key?: number;
       readonly content?: number;
+      /** Its events are dealt out to so many ordering keys; absent: they have none. */
+      readonly orderingKeys?: number;
     }
   | {
       readonly do: 'disable' | 'enable' | 'delete' | 'update' | 'test';

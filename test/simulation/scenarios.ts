@@ -50,9 +50,12 @@ function webhook(moods: WebhookPlan['moods'], more: Partial<WebhookPlan> = {}): 
   return { tenant: 0, events: ['*'], atMostOnce: false, moods, ...more };
 }
 
-function publish(atMs: number, count = 1): Action {
-  return { do: 'publish', atMs, node: 0, tenant: 0, type: 'a.b', count };
+function publish(atMs: number, count = 1, orderingKeys?: number): Action {
+  const action: Action = { do: 'publish', atMs, node: 0, tenant: 0, type: 'a.b', count };
+  return orderingKeys === undefined ? action : { ...action, orderingKeys };
 }
+
+const twice: PlanSettings['retry'] = { kind: 'schedule', delaysMs: [0, 50], jitter: 0 };
 
 interface Told extends Partial<Omit<Plan, 'settings'>> {
   readonly webhooks: readonly WebhookPlan[];
@@ -124,6 +127,11 @@ export const scenarios: readonly Scenario[] = [
     webhooks: [webhook(endpoint('slow')), webhook(endpoint('silent', 800, 'well'))],
     actions: [publish(10, 3), { do: 'stop', atMs: 60, node: 0, deadlineMs: 100, downMs: 200 }, publish(500)],
   }),
+  told('stop with a backlog', {
+    webhooks: [webhook(endpoint('slow')), webhook(endpoint('well'))],
+    actions: [publish(10, 4), { do: 'stop', atMs: 60, node: 0, deadlineMs: 100, downMs: 200 }],
+    settings: { leaseMs: 4_000 },
+  }),
   told(
     'replay',
     {
@@ -150,6 +158,56 @@ export const scenarios: readonly Scenario[] = [
   told('delete in flight', {
     webhooks: [webhook(endpoint('failing', 500, 'slow'))],
     actions: [publish(10, 3), { do: 'delete', atMs: 300, node: 0, webhook: 0 }, publish(400)],
+  }),
+  told('ordered, blocked and replayed', {
+    webhooks: [webhook(endpoint('failing', 300, 'well'), { ordered: 'block' })],
+    actions: [
+      publish(10, 2, 1),
+      publish(500, 2, 2),
+      { do: 'replay', atMs: 700, node: 0, count: 5 },
+      publish(720, 1, 1),
+    ],
+    settings: { retry: twice },
+  }),
+  told('ordered, skipped, and replayed while the next is under way', {
+    webhooks: [webhook(endpoint('failing', 300, 'slow'), { ordered: 'skip', maxInFlight: 4 })],
+    // The second publish proves the endpoint: after it there is room for more than one request.
+    actions: [
+      publish(10, 1, 1),
+      publish(400, 2, 2),
+      publish(1_000, 3, 2),
+      { do: 'replay', atMs: 1_010, node: 0, count: 5 },
+    ],
+    settings: { retry: twice },
+  }),
+  told('ordered by two keys, on two nodes', {
+    nodes: 2,
+    webhooks: [webhook(endpoint('flaky', 300, 'slow'), { ordered: 'block' })],
+    actions: [publish(10, 4, 2), publish(200, 2, 2)],
+  }),
+  told('batched', {
+    webhooks: [
+      webhook(endpoint('failing', 200, 'well'), {
+        batch: { maxEvents: 3, maxBytes: 262_144, maxWaitMs: 50 },
+      }),
+    ],
+    actions: [publish(10, 4), publish(100), publish(300, 2)],
+  }),
+  told('batched, refused and split', {
+    webhooks: [
+      webhook(endpoint('picky', 2_000, 'well'), { batch: { maxEvents: 4, maxBytes: 262_144, maxWaitMs: 0 } }),
+    ],
+    actions: [publish(10, 5), publish(40, 2)],
+  }),
+  told('ordered and batched, at most once', {
+    webhooks: [
+      webhook(endpoint('failing', 60, 'slow'), {
+        atMostOnce: true,
+        ordered: 'skip',
+        batch: { maxEvents: 3, maxBytes: 600, maxWaitMs: 20 },
+      }),
+    ],
+    actions: [publish(10, 3, 2), publish(300, 3, 2)],
   }),
   told('two nodes', {
     nodes: 2,

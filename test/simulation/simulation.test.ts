@@ -1,8 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
+import { cases } from './cases.ts';
 import { runScenario, trySingles } from './crash-points.ts';
 import { runHistory } from './history.ts';
 import { fairWeather, type Plan } from './plan.ts';
 import { scenarios } from './scenarios.ts';
+import { planIn, shrink, textOf } from './shrink.ts';
 import { planOf } from './swarm.ts';
 import { perform } from './tasks.ts';
 import { fatesByWeather } from './weather.ts';
@@ -44,6 +46,15 @@ describe('the simulator', () => {
     }
   });
 
+  // Small histories in which something was wrong once.
+  describe.each(['memory', 'sqlite'] as const)('finds nothing any more on %s in the case of', (adapter) => {
+    it.each(cases)('$name', async ({ plan }) => {
+      const given = { ...plan, adapter, hasStoreClock: plan.hasStoreClock && adapter === 'memory' };
+      const { violations } = await runHistory(given, { fates: fatesByWeather(given) });
+      expect(violations).toEqual([]);
+    });
+  });
+
   it.each(['memory', 'sqlite'] as const)(
     'survives every crash of a single delivery, on %s',
     async (adapter) => {
@@ -54,6 +65,17 @@ describe('the simulator', () => {
       expect(violations).toEqual([]);
     },
   );
+});
+
+describe('shrinking', () => {
+  it('keeps a plan as it is in text', () => {
+    const plan = planOf(5, 'memory');
+    expect(planIn(textOf(plan))).toEqual(plan);
+  });
+
+  it('has nothing to do where nothing is violated', async () => {
+    await expect(shrink(planOf(1, 'memory'))).rejects.toThrow('nothing to shrink');
+  });
 });
 
 /** A checker that never objects would find nothing either. */

@@ -48,7 +48,11 @@ export function planOf(seed: number, adapter: AdapterName): Plan {
   const settings = drawSettings(dice);
   const hasStoreClock = adapter === 'memory' && dice.is(0.75);
   const tenants = dice.whole(1, 2);
-  const webhooks = Array.from({ length: dice.whole(1, 6) }, () => drawWebhook(dice, tenants, settings));
+  const modes = drawModes(new Dice(seed * 53 + 11));
+  const webhooks = Array.from({ length: dice.whole(1, 6) }, () => ({
+    ...drawWebhook(dice, tenants, settings),
+    ...modes(),
+  }));
   const faultsEndMs = dice.whole(5_000, 30_000);
   const nodes = dice.pick([1, 1, 2, 2, 3]);
   const isCalm = dice.is(0.05);
@@ -150,6 +154,34 @@ function drawWebhook(dice: Dice, tenants: number, settings: PlanSettings): Webho
   };
 }
 
+type Modes = Pick<WebhookPlan, 'ordered' | 'batch'>;
+
+/** What sets webhooks of one plan apart from plain ones; in most plans nothing does. */
+function drawModes(dice: Dice): () => Modes {
+  const [ordered, batched] = dice.pick([
+    ...[
+      [0, 0],
+      [0, 0],
+      [0, 0],
+      [0.7, 0],
+    ],
+    ...[
+      [0, 0.7],
+      [0.4, 0.4],
+    ],
+  ] as const);
+  return () => ({
+    ...(dice.is(ordered) && { ordered: dice.pick(['block', 'skip'] as const) }),
+    ...(dice.is(batched) && {
+      batch: {
+        maxEvents: dice.pick([1, 2, 3, 5, 100]),
+        maxBytes: dice.pick([250, 600, 262_144]),
+        maxWaitMs: dice.pick([0, 0, 50, 1_500]),
+      },
+    }),
+  });
+}
+
 interface Extent {
   readonly nodes: number;
   readonly settings: PlanSettings;
@@ -172,6 +204,7 @@ function drawLoad(dice: Dice, { nodes, tenants, untilMs }: Extent): Action[] {
     type: dice.pick(['a.b', 'a.b', 'a.c', 'c.d', 'e']),
     count: dice.pick([1, 1, 1, 2, 6]),
     ...(dice.is(0.2) && { key: dice.whole(0, 2), content: dice.whole(0, 1) }),
+    ...(dice.is(0.5) && { orderingKeys: dice.whole(1, 3) }),
   });
   return times(dice.whole(3, 16), publish);
 }

@@ -1,8 +1,10 @@
-import { type CrashPoint, tryPairs, trySingles } from './crash-points.ts';
+import { cases } from './cases.ts';
+import { type CrashPoint, runScenario, tryPairs, trySingles } from './crash-points.ts';
 import { Digest } from './digest.ts';
 import { runHistory } from './history.ts';
-import type { AdapterName } from './plan.ts';
+import type { AdapterName, Plan } from './plan.ts';
 import { scenarios } from './scenarios.ts';
+import { shrink, textOf } from './shrink.ts';
 import { planOf } from './swarm.ts';
 import { fatesByWeather } from './weather.ts';
 
@@ -18,7 +20,14 @@ export type Task =
       readonly parts: number;
     }
   /** How many seeds it takes to find a planted bug, from several beginnings. */
-  | { readonly kind: 'hunt'; readonly mutant: string; readonly trials: number; readonly limit: number };
+  | {
+      readonly kind: 'hunt';
+      readonly mutant: string;
+      readonly trials: number;
+      readonly limit: number;
+      /** Make the first plan that finds it small. */
+      readonly shrinks: boolean;
+    };
 
 /** What came of a piece of work. */
 export interface TaskResult {
@@ -31,6 +40,10 @@ export interface TaskResult {
   readonly calls: number;
   /** Of a hunt: the seeds that each trial took; `null` where the limit was reached. */
   readonly seeds?: readonly (number | null)[];
+  /** Of a hunt that no seed ended: the case or scenario that did. */
+  readonly foundBy?: string;
+  /** Of a hunt: the smallest plan that finds it, where that was asked for. */
+  readonly plan?: string;
   /** CPU time of the process, ms. */
   readonly cpuMs: number;
 }
@@ -66,23 +79,51 @@ async function outcomeOf(task: Task): Promise<Outcome> {
 /** The seeds of one trial have nothing in common with those of the next. */
 const TRIAL_SEEDS = 1_000_000;
 
-async function performHunt({ trials, limit }: Task & { kind: 'hunt' }): Promise<Outcome> {
+async function performHunt({ mutant, trials, limit, shrinks }: Task & { kind: 'hunt' }): Promise<Outcome> {
   const seeds: (number | null)[] = [];
-  const violations: Violated[] = [];
+  const found: { readonly plan: Plan; readonly violated: Violated }[] = [];
   let histories = 0;
-  for (let trial = 1; trial <= trials; trial += 1) {
-    let found: number | null = null;
-    for (let n = 1; n <= limit && found === null; n += 1) {
+  for (let trial = 0; trial < trials; trial += 1) {
+    let taken: number | null = null;
+    for (let n = 1; n <= limit && taken === null; n += 1) {
       const plan = planOf(trial * TRIAL_SEEDS + n, 'memory');
-      const result = await runHistory(plan, { fates: fatesByWeather(plan) });
+      const { violations } = await runHistory(plan, { fates: fatesByWeather(plan) });
       histories += 1;
-      if (result.violations.length === 0) continue;
-      found = n;
-      violations.push({ name: `--seed ${plan.seed}`, violations: result.violations.slice(0, 1) });
+      if (violations.length === 0) continue;
+      taken = n;
+      found.push({ plan, violated: { name: `--seed ${plan.seed}`, violations: violations.slice(0, 1) } });
     }
-    seeds.push(found);
+    seeds.push(taken);
   }
-  return { histories, violations, marks: {}, hash: '', calls: 0, seeds };
+  const isFound = found.length * 2 > trials;
+  const directed = isFound ? undefined : await findDirected(mutant);
+  const violated = found.map((one) => one.violated);
+  const [first] = found;
+  return {
+    histories,
+    violations: directed === undefined ? violated : [directed],
+    marks: {},
+    hash: '',
+    calls: 0,
+    seeds,
+    ...(directed !== undefined && { foundBy: directed.name }),
+    ...(shrinks && first !== undefined && { plan: textOf(await shrink(first.plan)) }),
+  };
+}
+
+/** What chance brings about too rarely: the case that was kept of the same bug, the other cases, and the scenarios without a crash. */
+async function findDirected(mutant: string): Promise<Violated | undefined> {
+  const own = cases.filter(({ name }) => name === mutant);
+  for (const { name, plan } of [...own, ...cases]) {
+    const { violations } = await runHistory(plan, { fates: fatesByWeather(plan) });
+    if (violations.length > 0) return { name: `the case of ${name}`, violations: violations.slice(0, 1) };
+  }
+  for (const scenario of scenarios) {
+    const { violations } = await runScenario(scenario, [], 'memory');
+    if (violations.length > 0)
+      return { name: `the scenario ${scenario.name}`, violations: violations.slice(0, 1) };
+  }
+  return undefined;
 }
 
 async function performSeeds({ adapter, from, count }: Task & { kind: 'seeds' }): Promise<Outcome> {

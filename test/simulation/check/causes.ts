@@ -36,6 +36,11 @@ export class CauseLaws {
     for (const settlement of call.args[0] as readonly Settlement[]) open.set(keyOf(settlement), settlement);
   }
 
+  /** Whether a call of this process has not gone as it should. */
+  isTroubled(life: Life): boolean {
+    return this.#troubled.has(life);
+  }
+
   /** A call will never return, or not as it should. */
   troubled(life: Life): void {
     this.#troubled.add(life);

@@ -1,17 +1,26 @@
-import type { LeaseTimes, Published, Surehook, SurehookError, WebhookRecord } from '../../../src/index.ts';
+import type {
+  AppendEntry,
+  LeaseTimes,
+  Published,
+  Surehook,
+  SurehookError,
+  WebhookRecord,
+} from '../../../src/index.ts';
 import type { Life } from '../life.ts';
 import type { Sending } from '../network.ts';
 import type { Outcome, PortCall } from '../ports.ts';
 import type { Ending, Managing, Publishing, Watcher } from '../watcher.ts';
 import { hookNumber, type World } from '../world.ts';
+import { BatchLaws } from './batches.ts';
 import { CauseLaws } from './causes.ts';
 import { ClosingLaws } from './closings.ts';
 import { DeliveryLaws } from './deliveries.ts';
 import { FaultLaws } from './faults.ts';
 import { Findings } from './findings.ts';
 import { HolderLaws } from './holders.ts';
-import { Ledger } from './ledger.ts';
+import { type DeliveryNotes, Ledger, type WebhookNotes } from './ledger.ts';
 import { Liveness } from './liveness.ts';
+import { OrderLaws } from './order.ts';
 import { PublishLaws } from './publishes.ts';
 import { QueueLaws } from './queues.ts';
 import { isOk, RequestLaws } from './requests.ts';
@@ -33,6 +42,7 @@ export class Checker implements Watcher {
   readonly #faults: FaultLaws;
   readonly #causes: CauseLaws;
   readonly #holders: HolderLaws;
+  readonly #order: OrderLaws;
   readonly #secrets: string[] = [];
 
   constructor(world: World) {
@@ -44,12 +54,22 @@ export class Checker implements Watcher {
       plan.hasStoreClock ? Math.floor(timeline.now) + leaseUntil - now : leaseUntil;
     this.findings = findings;
     this.#world = world;
+    const batches = new BatchLaws({
+      ledger,
+      findings,
+      timeline,
+      isTroubled: (life) => this.#causes.isTroubled(life),
+    });
     this.#requests = new RequestLaws({
       ledger,
+      batches,
       findings,
       settings,
       webhookOf: (url) => world.webhookIds[hookNumber(url)],
     });
+    const membersOf = (sending: Sending): readonly DeliveryNotes[] => this.#requests.membersOf(sending);
+    const order = new OrderLaws({ ledger, findings, membersOf });
+    this.#order = order;
     const retries = new RetryLaws({ ledger, findings, settings });
     this.#deliveries = new DeliveryLaws({
       ledger,
@@ -57,14 +77,23 @@ export class Checker implements Watcher {
       timeline,
       events: store.events,
       leaseEnd,
+      batches,
+      order,
       lost: (notes) => this.#causes.lost(notes),
       settled: (notes, settlement, call) => {
         this.#requests.settled(notes, settlement, call);
         retries.settled(notes, settlement, call);
+        order.settled(notes, settlement);
       },
     });
     this.#webhooks = new WebhookLaws({ ledger, findings, plan, timeline, webhooks: store.webhooks });
-    this.#queues = new QueueLaws({ ledger, findings, timeline, state: store.state });
+    this.#queues = new QueueLaws({
+      ledger,
+      findings,
+      timeline,
+      state: store.state,
+      leaseMs: settings.leaseMs,
+    });
     this.#publishes = new PublishLaws({ ledger, findings });
     this.#closings = new ClosingLaws(findings, plan);
     this.#faults = new FaultLaws({
@@ -87,6 +116,8 @@ export class Checker implements Watcher {
   }
 
   async applied(call: PortCall, outcome: Outcome): Promise<void> {
+    if (call.name === 'events.append' && !('error' in outcome))
+      this.#publishes.appended(call.args[0] as readonly AppendEntry[]);
     if (call.name === 'events.prune') await this.#pruned(outcome);
     else if (call.name.startsWith('events.')) await this.#deliveries.applied(call, outcome);
     else if (call.name.startsWith('webhooks.')) await this.#webhooks.applied(call, outcome);
@@ -103,6 +134,8 @@ export class Checker implements Watcher {
     if (deliveries + events + attempts === 0) return;
     this.findings.mark('retention: something went');
     await this.#deliveries.pruned();
+    if ([...this.ledger.deliveries.values()].some(({ record }) => record.orderingKey !== undefined))
+      this.liveness.freed();
     this.#publishes.pruned();
   }
 
@@ -126,30 +159,38 @@ export class Checker implements Watcher {
 
   sent(sending: Sending): void {
     this.#requests.sent(sending);
-    const notes = this.#requests.notesOf(sending);
+    const [notes] = this.#requests.membersOf(sending);
     const webhook = this.ledger.webhooks.get(notes?.record.webhookId ?? '');
     if (notes === undefined || webhook === undefined) return;
     this.#closings.sent(sending, webhook);
+    this.#order.sent(sending, webhook);
     this.#holders.sent(sending, notes, webhook);
     webhook.flights.add(sending);
   }
 
   received(sending: Sending): void {
     this.#requests.received(sending);
+    this.#order.received(sending);
   }
 
   aborted(sending: Sending): void {
-    this.ended(sending, 0);
+    this.#landed(sending, 0);
   }
 
   ended(sending: Sending, status: number): void {
+    const webhook = this.#landed(sending, status);
+    // What its sender does not wait for any more has not failed yet: a transport that ignores that may still bring an answer.
+    if (webhook !== undefined) this.#holders.ended(sending, webhook, isOk(status));
+  }
+
+  #landed(sending: Sending, status: number): WebhookNotes | undefined {
     this.#requests.ended(sending);
-    const notes = this.#requests.notesOf(sending);
+    const [notes] = this.#requests.membersOf(sending);
     const webhook = this.ledger.webhooks.get(notes?.record.webhookId ?? '');
-    if (webhook === undefined) return;
+    if (webhook === undefined) return undefined;
     webhook.flights.delete(sending);
-    this.#holders.ended(sending, webhook, isOk(status));
     this.#webhooks.ended(sending, webhook.record.id, status);
+    return webhook;
   }
 
   // ------------------------------------------------------------------------------------------ hosts
@@ -159,7 +200,9 @@ export class Checker implements Watcher {
     this.#secrets.push(...webhook.secrets.map(({ secret }) => secret));
   }
 
-  publishing(_publishing: Publishing): void {}
+  publishing(publishing: Publishing): void {
+    this.#publishes.publishing(publishing);
+  }
 
   published(publishing: Publishing, ending: Ending<readonly Published[]>): void {
     this.#publishes.published(publishing, ending);

@@ -6,6 +6,7 @@ import type {
   EventRepo,
   ExhaustRequest,
   LeaseTimes,
+  QueueClaim,
   QueuesClaim,
   Settlement,
   SettleResult,
@@ -13,9 +14,11 @@ import type {
 import type { Outcome, PortCall } from '../ports.ts';
 import type { Timeline } from '../timeline.ts';
 import { AttemptLaws } from './attempts.ts';
+import type { BatchLaws } from './batches.ts';
 import { differences, whenClaimed, whenGivenUp, whenMarked, whenPromoted, whenSettled } from './expected.ts';
 import type { Findings } from './findings.ts';
 import { type DeliveryNotes, hasEnded, type Ledger } from './ledger.ts';
+import type { OrderLaws } from './order.ts';
 
 /** What the checks of stored state work with. */
 export interface StoreLawParts {
@@ -25,6 +28,8 @@ export interface StoreLawParts {
   readonly timeline: Timeline;
   /** When the lease of a claim that is made now runs out. */
   readonly leaseEnd: (times: LeaseTimes) => number;
+  readonly batches: BatchLaws;
+  readonly order: OrderLaws;
   /** A claim was lost; the notes hold the delivery as it was. */
   readonly lost: (notes: DeliveryNotes) => void;
   /** What a settlement that was applied tells others. */
@@ -58,7 +63,7 @@ export class DeliveryLaws {
         return this.#claimed(call, {
           times: call.args[0] as LeaseTimes,
           result: value as ClaimResult,
-          queue: 'express',
+          from: 'express',
         });
       case 'events.claimQueues':
         return this.#claimedQueues(call, value as readonly ClaimResult[]);
@@ -125,37 +130,45 @@ export class DeliveryLaws {
   async #claimedQueues(call: PortCall, results: readonly ClaimResult[]): Promise<void> {
     const times = call.args[0] as QueuesClaim;
     for (const [index, result] of results.entries()) {
-      const { webhookId } = times.queues[index] ?? { webhookId: '' };
+      const from = times.queues[index] ?? { webhookId: '', limit: 0 };
+      const { webhookId } = from;
       for (const { delivery } of result.deliveries) {
         if (delivery.webhookId !== webhookId)
           this.#parts.findings.violate('I3', `claimed ${delivery.id} in the queue of ${webhookId}`);
       }
-      await this.#claimed(call, { times, result, queue: 'own' });
+      await this.#claimed(call, { times, result, from });
     }
   }
 
   async #claimed(
     call: PortCall,
-    { times, result, queue }: { times: LeaseTimes; result: ClaimResult; queue: 'express' | 'own' },
+    { times, result, from }: { times: LeaseTimes; result: ClaimResult; from: 'express' | QueueClaim },
   ): Promise<void> {
+    const queue = from === 'express' ? 'express' : 'own';
     const { ledger, findings, timeline, leaseEnd } = this.#parts;
     const now = Math.floor(timeline.now);
-    const touched: DeliveryNotes[] = [];
-    for (const { delivery } of result.deliveries) {
+    const touched = result.deliveries.flatMap(({ delivery }) => {
       const notes = ledger.deliveries.get(delivery.id);
-      if (notes === undefined) {
-        findings.violate('I3', `claimed ${delivery.id}, which nobody stored`);
-        continue;
-      }
+      if (notes === undefined) findings.violate('I3', `claimed ${delivery.id}, which nobody stored`);
+      return notes ?? [];
+    });
+    for (const notes of touched) this.#parts.order.claimed(notes, queue);
+    const rule = from === 'express' ? undefined : from.batch;
+    const records = result.deliveries.map(({ delivery }) => delivery);
+    const batch =
+      rule === undefined || touched.length === 0
+        ? undefined
+        : this.#parts.batches.claimed({ rule, members: touched, records });
+    for (const notes of touched) {
       this.#judgeClaim(notes.record, { now, queue });
       if (notes.record.status === 'delivering') {
         findings.mark(`claim: a lost one, ${queue}`);
         this.#parts.lost(notes);
       }
-      if (delivery.lost >= 2) findings.mark('claim: lost twice or more');
-      notes.claims.set(delivery.token, { life: call.life, at: call.at, queue });
-      notes.record = whenClaimed(notes.record, leaseEnd(times));
-      touched.push(notes);
+      notes.record = whenClaimed(notes.record, leaseEnd(times), batch);
+      if (notes.record.lost >= 2) findings.mark('claim: lost twice or more');
+      const { token } = notes.record;
+      notes.claims.set(token, { life: call.life, at: call.at, queue, ...(batch && { batchId: batch.id }) });
     }
     await this.#compare(call, touched);
   }
@@ -188,17 +201,36 @@ export class DeliveryLaws {
     const touched = new Set<DeliveryNotes>();
     for (const [index, settlement] of settlements.entries()) {
       const result = results[index];
-      const notes = ledger.deliveries.get(settlement.deliveryId);
-      if (notes === undefined || result === undefined) continue;
-      this.#judgeSettlement(notes, settlement, result);
-      const wasLate =
-        settlement.attempt !== undefined && !notes.attempts.some(({ token }) => token === settlement.token);
-      notes.record = whenSettled(notes.record, settlement, { result, now, wasLate });
-      touched.add(notes);
-      findings.mark(`settle: ${result}`);
-      if (result === 'applied') settled(notes, settlement, call);
+      if (result === undefined) continue;
+      for (const one of partsOf(settlement)) {
+        const notes = ledger.deliveries.get(one.deliveryId);
+        if (notes === undefined) continue;
+        this.#judgeSettlement(notes, one, result);
+        this.#settledOne(notes, one, { result, now });
+        touched.add(notes);
+        if (result === 'applied') settled(notes, one, call);
+      }
+      if (result !== 'unknown') findings.mark(`settle: ${result}`);
+      const wasStored = result === 'applied' || result === 'repeated';
+      if (settlement.others !== undefined && wasStored) findings.mark(`settle: a batch, ${result}`);
     }
+    for (const [index, settlement] of settlements.entries())
+      if (results[index] === 'applied') this.#parts.batches.settled(settlement, call.life);
     await this.#compare(call, [...touched]);
+  }
+
+  #settledOne(
+    notes: DeliveryNotes,
+    settlement: Settlement,
+    { result, now }: { result: SettleResult; now: number },
+  ): void {
+    const { token } = settlement;
+    // Of a batch each member is told by itself whether it was settled before.
+    const own = result !== 'applied' && notes.settled.has(token) ? 'repeated' : result;
+    const wasLate =
+      settlement.attempt !== undefined && !notes.attempts.some((attempt) => attempt.token === token);
+    notes.record = whenSettled(notes.record, settlement, { result: own, now, wasLate });
+    if (own === 'applied') notes.settled.add(token);
   }
 
   #judgeSettlement({ record, claims }: DeliveryNotes, { token }: Settlement, result: SettleResult): void {
@@ -216,16 +248,17 @@ export class DeliveryLaws {
   }
 
   async #givenUp(
-    { reason, now, webhookId }: ExhaustRequest,
+    { now, webhookId, ...end }: ExhaustRequest,
     records: readonly DeliveryRecord[],
   ): Promise<void> {
-    await this.#changed(records, (record) => {
+    const touched = await this.#changed(records, (record) => {
       if (record.webhookId !== webhookId || record.queue !== 'own') return undefined;
       return record.status === 'pending' || record.status === 'failed'
-        ? whenGivenUp(record, reason, now)
+        ? whenGivenUp(record, end, now)
         : undefined;
     });
-    if (records.length > 0) this.#parts.findings.mark(`queue given up: ${reason}`);
+    for (const notes of touched) this.#parts.order.givenUp(notes);
+    if (records.length > 0) this.#parts.findings.mark(`queue given up: ${end.reason}`);
   }
 
   async #marked(records: readonly DeliveryRecord[]): Promise<void> {
@@ -235,6 +268,7 @@ export class DeliveryLaws {
     for (const notes of touched) {
       notes.sendingsBefore = notes.sendings.length;
       notes.attemptsBefore = notes.record.attempts;
+      notes.wasReplayed = true;
       this.#parts.findings.mark('replay: marked');
     }
   }
@@ -340,4 +374,9 @@ export class DeliveryLaws {
       ledger.events.delete(id);
     }
   }
+}
+
+/** Each delivery of a settlement by itself. */
+function partsOf({ others = [], ...settlement }: Settlement): readonly Settlement[] {
+  return [settlement, ...others.map((other) => ({ ...settlement, ...other }))];
 }

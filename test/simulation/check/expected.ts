@@ -5,6 +5,7 @@ type Draft = { -readonly [Field in keyof DeliveryRecord]: DeliveryRecord[Field] 
 /** The record without what only some statuses have. */
 function plain({
   reason: _reason,
+  blocks: _blocks,
   leaseUntil: _lease,
   completedAt: _completed,
   ...rest
@@ -12,12 +13,22 @@ function plain({
   return rest;
 }
 
+/** The same in no batch. */
+function alone({ batch: _batch, ...rest }: Draft): Draft {
+  return rest;
+}
+
 /** A record under a new lease: what the ports promise, said once more and apart from every adapter. */
-export function whenClaimed(record: DeliveryRecord, leaseUntil: number): DeliveryRecord {
+export function whenClaimed(
+  record: DeliveryRecord,
+  leaseUntil: number,
+  batch: DeliveryRecord['batch'],
+): DeliveryRecord {
   const lostOne = record.status === 'delivering' ? 1 : 0;
   const { token, attempts, lost } = record;
   return {
-    ...plain(record),
+    ...alone(plain(record)),
+    ...(batch !== undefined && { batch }),
     status: 'delivering',
     token: token + 1,
     attempts: attempts + lostOne,
@@ -42,10 +53,11 @@ export function whenSettled(
     case 'delivered':
       return { ...settled, status: 'delivered', completedAt: now };
     case 'exhausted':
-      return { ...settled, status: 'exhausted', reason: next.reason, completedAt: now };
+      return whenGivenUp(settled, next, now);
     case 'waiting':
       return {
-        ...settled,
+        ...alone(settled),
+        ...(next.batch !== undefined && { batch: next.batch }),
         status: settled.tries > 0 ? 'failed' : 'pending',
         dueAt: next.dueAt,
         queue: next.queue,
@@ -53,18 +65,25 @@ export function whenSettled(
   }
 }
 
-/** A record given up in its queue. */
+/** A record given up; what takes turns may keep its place. */
 export function whenGivenUp(
   record: DeliveryRecord,
-  reason: DeliveryRecord['reason'] & string,
+  { reason, blocks }: { readonly reason: DeliveryRecord['reason'] & string; readonly blocks?: true },
   now: number,
 ): DeliveryRecord {
-  return { ...plain(record), status: 'exhausted', reason, completedAt: now };
+  const keeps = blocks && record.orderingKey !== undefined;
+  return {
+    ...plain(record),
+    status: 'exhausted',
+    reason,
+    completedAt: now,
+    ...(keeps && { blocks: true as const }),
+  };
 }
 
 /** A record marked for replay. */
 export function whenMarked(record: DeliveryRecord): DeliveryRecord {
-  return { ...plain(record), status: 'replaying', tries: 0, lost: 0 };
+  return { ...alone(plain(record)), status: 'replaying', tries: 0, lost: 0 };
 }
 
 /** A replay let into the express queue. */
@@ -75,5 +94,9 @@ export function whenPromoted(record: DeliveryRecord, now: number): DeliveryRecor
 /** The names of fields in which two records differ. */
 export function differences(expected: DeliveryRecord, actual: DeliveryRecord): string[] {
   const names = new Set([...Object.keys(expected), ...Object.keys(actual)]) as Set<keyof DeliveryRecord>;
-  return [...names].filter((name) => expected[name] !== actual[name]);
+  return [...names].filter((name) =>
+    name === 'batch'
+      ? JSON.stringify(expected.batch) !== JSON.stringify(actual.batch)
+      : expected[name] !== actual[name],
+  );
 }

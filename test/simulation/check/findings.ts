@@ -1,6 +1,6 @@
 import { BEGINNING, type Timeline } from '../timeline.ts';
 
-/** The invariants of `faults.md`, and L for liveness. I10 (order) has its checks once deliveries can be ordered. */
+/** The invariants of `faults.md`, I21 for batches, and L for liveness. */
 export type Invariant =
   | 'I1'
   | 'I2'
@@ -22,6 +22,7 @@ export type Invariant =
   | 'I18'
   | 'I19'
   | 'I20'
+  | 'I21'
   | 'L';
 
 /** How many violations of one history are kept: the first says most. */

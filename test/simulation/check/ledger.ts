@@ -14,10 +14,14 @@ interface ClaimNote {
   /** True time, epoch ms. */
   readonly at: number;
   readonly queue: 'express' | 'own';
+  /** The batch that it was claimed in. */
+  readonly batchId?: string;
 }
 
 /** All that is known of one delivery. */
 export interface DeliveryNotes {
+  /** Rises with every append: the order of publishing. */
+  readonly order: number;
   readonly event: EventRecord;
   /** As the store held it when it was last looked at. */
   record: DeliveryRecord;
@@ -26,6 +30,10 @@ export interface DeliveryNotes {
   attemptsPruned: boolean;
   /** By token. */
   readonly claims: Map<number, ClaimNote>;
+  /** Tokens whose settlement was applied. */
+  readonly settled: Set<number>;
+  /** Whether it was ever replayed: then it may come after those that were published after it. */
+  wasReplayed: boolean;
   /** Every request that was started for it. */
   readonly sendings: Sending[];
   /** Those that arrived. */
@@ -54,8 +62,12 @@ export interface WebhookNotes {
   queueToken: number;
   /** Who acquired its queue last. */
   holder: Life | undefined;
+  /** Since when, true time. */
+  holderSince: number;
   /** When the call was made that stored its failures as they are, true time. */
   failuresAt: number;
+  /** Who made it. */
+  failuresBy: Life | undefined;
   /** Requests to it that are under way. */
   readonly flights: Set<Sending>;
   /** The number of the newest call that saved its queue. */
@@ -71,6 +83,9 @@ export class Ledger {
   readonly webhooks: Map<string, WebhookNotes> = new Map();
   /** By event and webhook. */
   readonly #byPair = new Map<string, DeliveryNotes>();
+  /** By webhook and ordering key, in the order of publishing. */
+  readonly #lines = new Map<string, DeliveryNotes[]>();
+  #appended = 0;
 
   addWebhook(record: WebhookRecord, now: number): WebhookNotes {
     const notes: WebhookNotes = {
@@ -83,7 +98,9 @@ export class Ledger {
       queue: undefined,
       queueToken: 0,
       holder: undefined,
+      holderSince: 0,
       failuresAt: 0,
+      failuresBy: undefined,
       flights: new Set(),
       lastSave: 0,
       resetAt: 0,
@@ -93,12 +110,16 @@ export class Ledger {
   }
 
   addDelivery(record: DeliveryRecord, event: EventRecord): DeliveryNotes {
+    this.#appended += 1;
     const notes: DeliveryNotes = {
+      order: this.#appended,
       event,
       record,
       attempts: [],
       attemptsPruned: false,
       claims: new Map(),
+      settled: new Set(),
+      wasReplayed: false,
       sendings: [],
       receipts: [],
       sendingsBefore: 0,
@@ -106,7 +127,13 @@ export class Ledger {
     };
     this.deliveries.set(record.id, notes);
     this.#byPair.set(pairOf(record.eventId, record.webhookId), notes);
+    if (record.orderingKey !== undefined) this.#lines.set(lineOf(record), [...this.line(record), notes]);
     return notes;
+  }
+
+  /** All deliveries of the same webhook and ordering key, in the order of publishing; none where order does not matter. */
+  line(record: DeliveryRecord): readonly DeliveryNotes[] {
+    return (record.orderingKey === undefined ? undefined : this.#lines.get(lineOf(record))) ?? [];
   }
 
   /** The delivery of an event to a webhook. */
@@ -114,13 +141,24 @@ export class Ledger {
     return this.#byPair.get(pairOf(eventId, webhookId));
   }
 
-  removeDelivery({ record }: DeliveryNotes): void {
+  removeDelivery(notes: DeliveryNotes): void {
+    const { record } = notes;
     this.deliveries.delete(record.id);
+    const line = this.line(record);
+    if (line.length > 0)
+      this.#lines.set(
+        lineOf(record),
+        line.filter((one) => one !== notes),
+      );
   }
 }
 
 function pairOf(eventId: string, webhookId: string): string {
   return `${eventId} ${webhookId}`;
+}
+
+function lineOf({ webhookId, orderingKey }: DeliveryRecord): string {
+  return `${webhookId} ${orderingKey}`;
 }
 
 /** Whether a delivery has come to its end. */

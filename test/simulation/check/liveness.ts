@@ -3,6 +3,7 @@ import type { Plan } from '../plan.ts';
 import { BEGINNING, type Timeline } from '../timeline.ts';
 import type { Findings } from './findings.ts';
 import { hasEnded, type Ledger } from './ledger.ts';
+import { isHeldUp, standing } from './order.ts';
 import { attemptsOf } from './requests.ts';
 
 /** What the checks of liveness work with. */
@@ -20,22 +21,38 @@ const IDLE_POLLS = 6;
 export class Liveness {
   readonly #parts: LivenessParts;
   readonly #boundMs: number;
+  /** Until the last call that was made before is applied: a host's, too, which its host has given up on. */
+  readonly #slowestMs: number;
   #calmAt = Number.POSITIVE_INFINITY;
   #looks = 0;
+  /** When retention last took something that may have held others up, true time. */
+  #freedAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: LivenessParts) {
     this.#parts = parts;
-    this.#boundMs = boundOf(parts.plan);
+    const { weather, settings } = parts.plan;
+    this.#slowestMs = weather.slow > 0 ? 6 * settings.storageTimeoutMs : 0;
+    this.#boundMs = boundOf(parts.plan) + this.#slowestMs;
   }
 
   calmed(): void {
     this.#calmAt = this.#parts.timeline.now;
   }
 
+  /** Retention took something: what waited behind it can go on, and has its time from now on. */
+  freed(): void {
+    this.#freedAt = this.#parts.timeline.now;
+  }
+
+  /** Whether retention may have made work since that instant. */
+  wasFreedSince(at: number): boolean {
+    return this.#freedAt >= at;
+  }
+
   /** Whether all work has ended, or has had its time. Looks only now and then: it is asked at every event. */
   isOver(): boolean {
     const { timeline } = this.#parts;
-    if (timeline.now < this.#calmAt) return false;
+    if (timeline.now < this.#calmAt + this.#slowestMs) return false;
     this.#looks += 1;
     return (
       timeline.now > this.#calmAt + this.#boundMs || (this.#looks % 16 === 0 && this.#open().length === 0)
@@ -45,6 +62,7 @@ export class Liveness {
   /** What has not ended by now never will. */
   audit(): void {
     const { findings, timeline } = this.#parts;
+    if (this.wasFreedSince(timeline.now - this.#boundMs)) return;
     for (const what of this.#open())
       findings.violate('L', `${what} ${Math.round(timeline.now - this.#calmAt)} ms after faults stopped`);
   }
@@ -70,9 +88,9 @@ export class Liveness {
       const webhook = ledger.webhooks.get(record.webhookId);
       const isHeld =
         webhook?.record.status.state === 'disabled' && !webhook.isDeleted && record.status !== 'replaying';
-      if (!isHeld)
+      if (!isHeld && !isHeldUp(record, ledger))
         open.push(
-          `${record.id} is ${record.status} in the ${record.queue} queue of a webhook that is ${webhook?.isDeleted ? 'deleted' : webhook?.record.status.state}`,
+          `${record.id} is ${record.status} in the ${record.queue} queue of a webhook that is ${webhook?.isDeleted ? 'deleted' : webhook?.record.status.state}${standing(record, ledger)}`,
         );
     }
     for (const { record, isDeleted, queue } of ledger.webhooks.values()) {

@@ -1,5 +1,5 @@
 import { matchesAny } from '../../../src/domain/event-pattern.ts';
-import { ConflictError, type NewEvent, type Published } from '../../../src/index.ts';
+import { type AppendEntry, ConflictError, type NewEvent, type Published } from '../../../src/index.ts';
 import type { Ending, Publishing } from '../watcher.ts';
 import type { Findings } from './findings.ts';
 import type { Ledger } from './ledger.ts';
@@ -18,6 +18,31 @@ export class PublishLaws {
 
   constructor(parts: PublishLawParts) {
     this.#parts = parts;
+  }
+
+  /** By the number in it: what an event was published with. */
+  readonly #together = new Map<number, readonly number[]>();
+
+  /** A host publishes. */
+  publishing({ events }: Publishing): void {
+    const numbers = events.filter(({ idempotencyKey }) => idempotencyKey === undefined).map(numberOf);
+    for (const number of numbers) this.#together.set(number, numbers);
+  }
+
+  /** I1: what is published together is stored together, so that no end of a process comes between. */
+  appended(entries: readonly AppendEntry[]): void {
+    const numbers = new Set(
+      entries.map(({ event }) => numberOf({ data: JSON.parse(new TextDecoder().decode(event.body)).data })),
+    );
+    for (const number of numbers) {
+      const missing = (this.#together.get(number) ?? []).filter((other) => !numbers.has(other));
+      if (missing.length === 0) continue;
+      this.#parts.findings.violate(
+        'I1',
+        `event ${number} was stored without ${missing.join()}, published with it`,
+      );
+      return;
+    }
   }
 
   /** Retention may have freed keys. */
@@ -66,7 +91,7 @@ export class PublishLaws {
       findings.violate('I2', `key ${key} stands for ${known.eventId} and for ${event.id}`);
     else if (known.content !== content)
       findings.violate('I2', `key ${key} was used for other content, and publish resolved`);
-    else findings.mark(duplicate ? 'publish: duplicate' : 'publish: the same twice');
+    else if (duplicate) findings.mark('publish: duplicate');
   }
 
   /** I1: every webhook that was there and subscribed all the time has exactly one. */
@@ -86,4 +111,8 @@ export class PublishLaws {
         findings.violate('I1', `event ${event.id} has no delivery to ${record.id}`);
     }
   }
+}
+
+function numberOf({ data }: { readonly data?: unknown }): number {
+  return (data as { n?: number } | undefined)?.n ?? -1;
 }

@@ -18,6 +18,7 @@ export interface QueueLawParts {
   readonly findings: Findings;
   readonly timeline: Timeline;
   readonly state: StateRepo;
+  readonly leaseMs: number;
 }
 
 /** What a call stores of a webhook may be as old as the call before it was long, ms. */
@@ -47,14 +48,16 @@ export class QueueLaws {
     }
   }
 
-  async #opened({ args, at }: PortCall): Promise<void> {
+  async #opened({ args, at, life }: PortCall): Promise<void> {
     const ids = (args[0] as readonly QueueOpening[]).map(({ webhookId }) => webhookId);
     const { ledger } = this.#parts;
     const before = ids.map((id) => ledger.webhooks.get(id)?.queue?.failures ?? 0);
     await this.#read(ids);
     for (const [index, id] of ids.entries()) {
       const notes = ledger.webhooks.get(id);
-      if (notes !== undefined && notes.queue?.failures !== before[index]) notes.failuresAt = at;
+      if (notes === undefined || notes.queue?.failures === before[index]) continue;
+      notes.failuresAt = at;
+      notes.failuresBy = life;
     }
   }
 
@@ -64,7 +67,10 @@ export class QueueLaws {
     for (const { webhookId, token } of queues) {
       const notes = ledger.webhooks.get(webhookId);
       const before = notes?.queue;
-      if (notes !== undefined) notes.holder = life;
+      if (notes !== undefined) {
+        notes.holder = life;
+        notes.holderSince = timeline.now;
+      }
       if (before === undefined)
         findings.violate('I5', `the queue of ${webhookId} was acquired, and there is none`);
       else if ((before.leaseUntil ?? 0) > now)
@@ -107,14 +113,39 @@ export class QueueLaws {
       // A call that its caller gave up on may be applied after one that it made later.
       const isGhost = notes.lastSave > call.number;
       notes.lastSave = Math.max(notes.lastSave, call.number);
-      if (isGhost) findings.mark('queue: an old save was applied late');
-      else this.#judgeBackoff(before, change, notes);
-      if (change.failures !== before.failures) notes.failuresAt = call.at;
+      if (isGhost) {
+        findings.mark('queue: an old save was applied late');
+        // It may have brought an older lease back: its holder knows only the newer one.
+        notes.resetAt = this.#parts.timeline.now;
+      } else if (!this.#isOlder(call, change, notes)) this.#judgeBackoff(before, change, notes);
+      if (change.failures !== before.failures) {
+        notes.failuresAt = call.at;
+        notes.failuresBy = call.life;
+      }
       // One batch may hold several changes of one queue.
       const { failures, notBefore, nextAt } = change;
       notes.queue = result === 'closed' ? undefined : { ...before, failures, notBefore, nextAt };
     }
     await this.#read(changes.map(({ webhookId }) => webhookId));
+  }
+
+  /**
+   * Whether a renewal was put together before the failures that are stored now were: it waited for its turn, or for another try, and the next one
+   * sets that right. It tells when, because it asks for a whole lease from then on. Nor does a holder know what another process has stored since:
+   * its lease had run out, but nobody has taken the queue from it.
+   */
+  #isOlder(
+    { life }: PortCall,
+    { leaseUntil }: QueueChange,
+    { failuresAt, failuresBy, holderSince }: WebhookNotes,
+  ): boolean {
+    const { timeline, leaseMs } = this.#parts;
+    if (failuresBy !== life && holderSince < failuresAt) return true;
+    if (leaseUntil === undefined) return false;
+    const aheadMs = life.clock.now() - Math.floor(timeline.now);
+    const isOlder = leaseUntil - leaseMs - aheadMs <= failuresAt;
+    if (isOlder) this.#parts.findings.mark('queue: a renewal older than its failures');
+    return isOlder;
   }
 
   /** Failures in a row are forgotten only for a success, or because the queue is held or gone. */

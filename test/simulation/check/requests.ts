@@ -4,6 +4,7 @@ import type { Life } from '../life.ts';
 import type { Sending } from '../network.ts';
 import type { PlanSettings } from '../plan.ts';
 import type { PortCall } from '../ports.ts';
+import type { BatchLaws } from './batches.ts';
 import type { Findings } from './findings.ts';
 import type { DeliveryNotes, Ledger } from './ledger.ts';
 
@@ -12,6 +13,7 @@ export interface RequestLawParts {
   readonly ledger: Ledger;
   readonly findings: Findings;
   readonly settings: PlanSettings;
+  readonly batches: BatchLaws;
   /** The webhook behind a URL. */
   readonly webhookOf: (url: string) => string | undefined;
 }
@@ -20,30 +22,42 @@ export interface RequestLawParts {
 export class RequestLaws {
   readonly #parts: RequestLawParts;
   readonly #inFlight = new Map<Life, Set<Sending>>();
-  readonly #notes = new Map<Sending, DeliveryNotes>();
+  readonly #members = new Map<Sending, readonly DeliveryNotes[]>();
 
   constructor(parts: RequestLawParts) {
     this.#parts = parts;
   }
 
-  notesOf(sending: Sending): DeliveryNotes | undefined {
-    return this.#notes.get(sending);
+  /** The delivery that is sent, or all of a batch. */
+  membersOf(sending: Sending): readonly DeliveryNotes[] {
+    return this.#members.get(sending) ?? [];
+  }
+
+  #find({ request }: Sending, webhookId: string): readonly DeliveryNotes[] {
+    const id = request.headers['webhook-id'] ?? '';
+    if (id.startsWith('bat_'))
+      return this.#parts.batches.membersOf(id).filter(({ record }) => record.webhookId === webhookId);
+    const notes = this.#parts.ledger.of(id, webhookId);
+    return notes === undefined ? [] : [notes];
   }
 
   sent(sending: Sending): void {
-    const { findings, ledger, webhookOf } = this.#parts;
+    const { findings, webhookOf } = this.#parts;
     const { request, life } = sending;
     const webhookId = webhookOf(request.url) ?? '';
-    const notes = ledger.of(request.headers['webhook-id'] ?? '', webhookId);
-    if (notes === undefined) {
+    const members = this.#find(sending, webhookId);
+    if (members.length === 0) {
       findings.violate('I14', `a request to ${request.url} for an event that has no delivery to it`);
       return;
     }
-    this.#notes.set(sending, notes);
-    notes.sendings.push(sending);
-    this.#judgeMessage(sending, notes);
-    this.#judgeCause(sending, notes);
-    this.#judgeCount(notes);
+    this.#members.set(sending, members);
+    this.#judgeMessage(sending, webhookId);
+    for (const notes of members) {
+      notes.sendings.push(sending);
+      this.#judgeContent(sending, notes);
+      this.#judgeCause(sending, notes);
+      this.#judgeCount(notes);
+    }
     this.#judgeCaps(sending, webhookId);
     const flights = this.#inFlight.get(life) ?? new Set();
     this.#inFlight.set(life, flights.add(sending));
@@ -58,10 +72,11 @@ export class RequestLaws {
   }
 
   received(sending: Sending): void {
+    for (const notes of this.membersOf(sending)) this.#receivedOne(sending, notes);
+  }
+
+  #receivedOne(sending: Sending, { record, receipts }: DeliveryNotes): void {
     const { findings, ledger } = this.#parts;
-    const notes = this.#notes.get(sending);
-    if (notes === undefined) return;
-    const { record, receipts } = notes;
     if (receipts.some(({ answered = 0 }) => isOk(answered))) findings.mark('a receipt after a 2xx');
     if (!sending.life.isAlive) findings.mark('a receipt from a process that has ended');
     receipts.push(sending);
@@ -73,8 +88,8 @@ export class RequestLaws {
 
   // ------------------------------------------------------------------------------------------ what is sent
 
-  /** I17, I14: these bytes, this id, a fresh time, a signature that verifies, for this tenant. */
-  #judgeMessage({ request, senderNow }: Sending, { event, record }: DeliveryNotes): void {
+  /** I14, I17: for this tenant, and as it was published. */
+  #judgeContent({ request }: Sending, { event, record }: DeliveryNotes): void {
     const { findings, ledger } = this.#parts;
     const webhook = ledger.webhooks.get(record.webhookId)?.record;
     if (webhook?.tenantId !== event.tenantId)
@@ -82,16 +97,25 @@ export class RequestLaws {
         'I14',
         `${record.id}: an event of ${event.tenantId} for a webhook of ${webhook?.tenantId}`,
       );
-    if (Buffer.compare(request.body, event.body) !== 0)
+    const isAlone = request.headers['webhook-id'] === event.id;
+    if (isAlone && Buffer.compare(request.body, event.body) !== 0)
       findings.violate('I17', `${record.id} was sent with another body`);
+  }
+
+  /** I17: a fresh time, and a signature that verifies. */
+  #judgeMessage(sending: Sending, webhookId: string): void {
+    const { findings, ledger, batches } = this.#parts;
+    const { request, senderNow } = sending;
+    const id = request.headers['webhook-id'] ?? '';
+    batches.sent(sending, id);
     const timestamp = request.headers['webhook-timestamp'];
     if (Number(timestamp) !== Math.floor(senderNow / 1000))
-      findings.violate('I17', `${record.id} was sent with the time ${timestamp} at ${senderNow}`);
-    const secret = webhook?.secrets[0]?.secret ?? '';
+      findings.violate('I17', `${id} was sent with the time ${timestamp} at ${senderNow}`);
+    const secret = ledger.webhooks.get(webhookId)?.record.secrets[0]?.secret ?? '';
     const hmac = createHmac('sha256', Buffer.from(secret.slice('whsec_'.length), 'base64'));
-    const signature = hmac.update(`${event.id}.${timestamp}.`).update(event.body).digest('base64');
+    const signature = hmac.update(`${id}.${timestamp}.`).update(request.body).digest('base64');
     if (request.headers['webhook-signature'] !== `v1,${signature}`)
-      findings.violate('I17', `${record.id} was sent with a wrong signature`);
+      findings.violate('I17', `${id} was sent with a wrong signature`);
   }
 
   /**
@@ -99,7 +123,7 @@ export class RequestLaws {
    * lost. So no receipt, and none after a 2xx above all, is without a cause in the log.
    */
   #judgeCause(
-    { life }: Sending,
+    { life, at }: Sending,
     { record, claims, attempts, attemptsPruned, sendings }: DeliveryNotes,
   ): void {
     const { findings } = this.#parts;
@@ -111,6 +135,7 @@ export class RequestLaws {
         'I9',
         `${life.name} sends ${record.id} for the ${bySame}th time under ${own.length} claims`,
       );
+    this.#judgeLease(life, { record, claims }, at);
     if (attemptsPruned) return;
     const open = record.status === 'delivering' ? 1 : 0;
     if (sendings.length > attempts.length + open) {
@@ -119,6 +144,15 @@ export class RequestLaws {
         `${record.id} (${record.status}) is sent for the ${sendings.length}th time and has ${attempts.length} attempts`,
       );
     }
+  }
+
+  /** I5: the lease of who sends outlasts the request. Who stood still, or whose clock was set, cannot know. */
+  #judgeLease(life: Life, { record, claims }: Pick<DeliveryNotes, 'record' | 'claims'>, at: number): void {
+    const { findings, settings } = this.#parts;
+    if (life.disturbedAt > 0) return;
+    const leftMs = (record.leaseUntil ?? 0) - at;
+    if (claims.get(record.token)?.life !== life || leftMs < settings.timeoutMs - 1)
+      findings.violate('I5', `${life.name} sends ${record.id} with ${leftMs} ms left of its lease`);
   }
 
   /** I6: no more often than the policy allows, claims lost and attempts aborted aside. */
@@ -134,11 +168,13 @@ export class RequestLaws {
     if (attemptsPruned) return;
     const webhook = ledger.webhooks.get(record.webhookId)?.record;
     const allowed = attemptsOf(webhook?.retry ?? settings.retry);
-    const aborted = attempts.filter(
-      ({ number, error, late }) => number > attemptsBefore && error?.kind === 'aborted' && !late,
+    // Aborted, or refused in a batch that was split.
+    const uncounted = attempts.filter(
+      ({ number, error, late, counted }) =>
+        number > attemptsBefore && !counted && error?.kind !== 'lost' && !late,
     ).length;
     const made = sendings.length - sendingsBefore;
-    if (made > allowed + settings.maxLost + aborted) {
+    if (made > allowed + settings.maxLost + uncounted) {
       findings.violate(
         'I6',
         `${record.id} is sent ${made} times; ${allowed} attempts and ${settings.maxLost} lost claims are allowed`,
@@ -157,7 +193,7 @@ export class RequestLaws {
     if (all === settings.maxInFlight) findings.mark('all slots taken');
     const cap = ledger.webhooks.get(webhookId)?.record.maxInFlight ?? settings.maxInFlightPerWebhook;
     let same = 1;
-    for (const sending of flights) if (this.#notes.get(sending)?.record.webhookId === webhookId) same += 1;
+    for (const sending of flights) if (this.membersOf(sending)[0]?.record.webhookId === webhookId) same += 1;
     if (same > cap)
       findings.violate('I15', `${life.name} has ${same} requests to ${webhookId} under way, of ${cap}`);
   }

@@ -29,6 +29,13 @@ export class RetryLaws {
     if (attempt?.counted && attempt.error?.kind === 'aborted')
       findings.violate('I6', `${record.id}: an aborted attempt counts against its policy`);
     if (next.status === 'exhausted') this.#judgeReason(record, next.reason, { policy, attempt });
+    if (
+      attempt !== undefined &&
+      !attempt.counted &&
+      attempt.error?.kind !== 'aborted' &&
+      !splits(next, attempt)
+    )
+      findings.violate('I6', `${record.id}: an attempt that ended does not count against its policy`);
     if (next.status !== 'waiting' || attempt === undefined || !attempt.counted) return;
     if (webhook.delivery.semantics === 'at-most-once')
       findings.violate('I8', `${record.id} is at-most-once, was sent, and waits for another attempt`);
@@ -60,6 +67,16 @@ export class RetryLaws {
     if (reason === 'outcome-unknown' && attempt === undefined && lost === 0)
       findings.violate('I6', `${id} is given up for lost claims and has none`);
   }
+}
+
+/** A batch that is split has used up no try by it. */
+function splits(next: Settlement['next'], attempt: Settlement['attempt'] & object): boolean {
+  return (
+    next.status === 'waiting' &&
+    next.batch !== undefined &&
+    attempt.httpStatus >= 400 &&
+    attempt.httpStatus < 500
+  );
 }
 
 function asksToWait(status: number): boolean {
