@@ -6,7 +6,7 @@ import { fatesByWeather } from './weather.ts';
 const MOST_TRIALS = 1_000;
 
 /** What a plan violates first, such as `I12`; undefined: nothing. */
-export async function violatedBy(plan: Plan): Promise<string | undefined> {
+async function violatedBy(plan: Plan): Promise<string | undefined> {
   const { violations } = await runHistory(plan, { fates: fatesByWeather(plan) });
   return violations[0]?.split(' ')[0];
 }
