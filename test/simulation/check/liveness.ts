@@ -4,6 +4,7 @@ import { BEGINNING, type Timeline } from '../timeline.ts';
 import type { Findings } from './findings.ts';
 import { hasEnded, type Ledger } from './ledger.ts';
 import { isHeldUp, standing } from './order.ts';
+import { OverdueLaw } from './overdue.ts';
 import { attemptsOf } from './requests.ts';
 
 /** What the checks of liveness work with. */
@@ -23,6 +24,7 @@ export class Liveness {
   readonly #boundMs: number;
   /** Until the last call that was made before is applied: a host's, too, which its host has given up on. */
   readonly #slowestMs: number;
+  readonly #overdue: OverdueLaw;
   #calmAt = Number.POSITIVE_INFINITY;
   #looks = 0;
   /** When retention last took something that may have held others up, true time. */
@@ -30,6 +32,7 @@ export class Liveness {
 
   constructor(parts: LivenessParts) {
     this.#parts = parts;
+    this.#overdue = new OverdueLaw(parts);
     const { weather, settings } = parts.plan;
     this.#slowestMs = weather.slow > 0 ? 6 * settings.storageTimeoutMs : 0;
     this.#boundMs = boundOf(parts.plan) + this.#slowestMs;
@@ -54,9 +57,10 @@ export class Liveness {
     const { timeline } = this.#parts;
     if (timeline.now < this.#calmAt + this.#slowestMs) return false;
     this.#looks += 1;
-    return (
-      timeline.now > this.#calmAt + this.#boundMs || (this.#looks % 16 === 0 && this.#open().length === 0)
-    );
+    if (timeline.now > this.#calmAt + this.#boundMs) return true;
+    if (this.#looks % 16 !== 0) return false;
+    this.#overdue.look(timeline.now, Math.max(this.#calmAt + this.#slowestMs, this.#freedAt));
+    return this.#open().length === 0;
   }
 
   /** What has not ended by now never will. */
