@@ -156,11 +156,14 @@ export class Webhooks implements WebhookAdmin {
   }
 
   async delete(id: string): Promise<void> {
-    const { storage } = this.#parts;
-    const existed = await storage.once('webhooks.delete', () => this.#store().delete(checkId(id)));
+    const { storage, settings } = this.#parts;
+    checkId(id);
+    // Before it, for later: should this process end in between, the queue comes up once more, and whoever serves it finds the webhook gone.
+    await this.#resetQueue(id, settings.clock.now() + settings.leaseMs);
+    const existed = await storage.once('webhooks.delete', () => this.#store().delete(id));
     // Whoever serves its queue next finds the webhook gone and gives up what waits there. Also where it was gone already: it may be this very
     // call that deleted it, by a try whose answer was lost.
-    await this.#resetQueue(id, this.#parts.settings.clock.now());
+    await this.#resetQueue(id, settings.clock.now());
     if (!existed) throw new NotFoundError('webhook', id);
   }
 

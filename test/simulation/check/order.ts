@@ -109,7 +109,8 @@ export function isTurn(record: DeliveryRecord, ledger: Ledger): boolean {
 
 /** Whether a delivery waits behind one that nobody but the host can move. */
 export function isHeldUp(record: DeliveryRecord, ledger: Ledger): boolean {
-  if (record.orderingKey === undefined) return false;
+  // Whatever waits for a webhook that is gone is given up.
+  if (record.orderingKey === undefined || ledger.webhooks.get(record.webhookId)?.isDeleted) return false;
   const turn = turnOf(ledger.line(record))?.record;
   return turn !== undefined && turn.id !== record.id && turn.status === 'exhausted';
 }
