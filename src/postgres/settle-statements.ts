@@ -39,8 +39,13 @@ const SETTLED =
   'i.place, d.id, d.attempts, d.token, i.data, d.webhook_id, d.ordering_key, d.line_place, d.seq';
 
 /**
- * `apply` names the ids twice, and the status by a column, for the planner's sake: it then takes them for few, and goes by the
- * key also where it has no statistics and would read the whole table. `opened` is read by a branch of its own: it is then run whatever
+ * Always true, and taken by the planner for seldom so: it then takes what is given for one row, and looks the deliveries up by the key, one by one. Otherwise it compares
+ * each delivery with each of the ends, or, where it has no statistics, reads the whole table.
+ */
+const ONE_BY_ONE = 'i.place + i.token >= 0 AND i.place + i.tries >= 0 AND i.place + i.held >= 0';
+
+/**
+ * The status is compared with a column for the planner's sake: it has no index by it. `opened` is read by a branch of its own: it is then run whatever
  * the other one returns.
  */
 export function settleStatements({ schema, deliveries, attempts }: Tables): SettleStatements {
@@ -62,7 +67,7 @@ WITH given AS MATERIALIZED (
 ), settled AS (
   UPDATE ${deliveries} d ${plainSets('$7')}
   FROM given i
-  WHERE d.id = ANY (ARRAY(SELECT id FROM given)) AND d.id = i.id AND d.token = i.token AND d.status = i.held
+  WHERE ${ONE_BY_ONE} AND d.id = i.id AND d.token = i.token AND d.status = i.held
     AND d.ordering_key IS NULL AND d.batch_id IS NULL
   RETURNING i.place, d.id, d.attempts, d.token, i.data
 ), ${recorded}
@@ -73,7 +78,7 @@ WITH given AS MATERIALIZED (
 ), settled AS (
   UPDATE ${deliveries} d ${SETS}
   FROM given i
-  WHERE d.id = ANY (ARRAY(SELECT id FROM given)) AND d.id = i.id AND d.token = i.token AND d.status = i.held
+  WHERE ${ONE_BY_ONE} AND d.id = i.id AND d.token = i.token AND d.status = i.held
   RETURNING ${SETTLED}
 ), ${ended}`,
     applyBatches: `
