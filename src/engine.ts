@@ -11,6 +11,7 @@ import type { RetryQueueParts } from './retry-queue/parts.ts';
 import { ReplayPacer } from './retry-queue/replay-pacer.ts';
 import { RetryQueues } from './retry-queue/retry-queues.ts';
 import { Run } from './runtime/run.ts';
+import { Tallies } from './runtime/tallies.ts';
 import { WebhookCache } from './runtime/webhook-cache.ts';
 import { WebhookStatuses } from './runtime/webhook-statuses.ts';
 import { version } from './version.ts';
@@ -30,6 +31,7 @@ export class Engine {
   readonly #run: Run;
   readonly #cache: WebhookCache;
   readonly #statuses: WebhookStatuses;
+  readonly #tallies: Tallies;
   readonly #dispatcher: Dispatcher;
   readonly #queues: RetryQueues;
   readonly #replays: ReplayPacer;
@@ -56,6 +58,7 @@ export class Engine {
       cache: this.#cache,
       idle: changed,
     });
+    this.#tallies = new Tallies({ run, state: repos.state, random: settings.random });
     const queueParts: RetryQueueParts = {
       run,
       settings,
@@ -78,6 +81,7 @@ export class Engine {
       repo: repos.events,
       cache: this.#cache,
       statuses: this.#statuses,
+      tallies: this.#tallies,
       performer: new Performer({ ...settings, run, transport, userAgent }),
       hooks: this.#queues,
       changed,
@@ -133,8 +137,7 @@ export class Engine {
   /** This process changed a webhook from outside. */
   webhookChanged(webhookId: string): void {
     this.#cache.invalidate([webhookId]);
-    this.#queues.wake();
-    this.#queues.reconsider(webhookId);
+    this.#queues.stirred([webhookId]);
   }
 
   /** Gauges and counters of this process. */
@@ -191,18 +194,18 @@ export class Engine {
     this.#dispatcher.abortAll();
     const end = run.now() + STOP_GRACE_MS;
     await this.#until(() => this.#hasGivenBack(), STOP_GRACE_MS);
-    const released = this.#queues.releaseAll();
-    await Promise.race([released, run.sleep(Math.max(1, end - run.now()))]);
+    const last = Promise.all([this.#queues.releaseAll(), this.#tallies.store()]);
+    await Promise.race([last, run.sleep(Math.max(1, end - run.now()))]);
     this.#reportUnstored();
     run.end();
     this.#checkWaiters();
     await this.#closeTransport();
   }
 
-  /** Claims that are still under way count: what they bring has to be given back too. */
+  /** Claims and tokens that are still under way count: what they bring has to be given back too. */
   #hasGivenBack(): boolean {
     const { held, asked } = this.#dispatcher;
-    return held === 0 && asked === 0 && this.#statuses.pending === 0;
+    return held === 0 && asked === 0 && !this.#queues.isTaking && this.#statuses.pending === 0;
   }
 
   /** Resolves when the condition holds, or after `withinMs`. */

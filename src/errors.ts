@@ -11,6 +11,7 @@ export type SurehookErrorCode =
   | 'forbidden-endpoint'
   | 'not-found'
   | 'conflict'
+  | 'rate-limited'
   | 'storage'
   | 'host-code';
 
@@ -40,15 +41,30 @@ export class PayloadTooLargeError extends SurehookError {
   }
 }
 
+/** One thing that a schema of the catalogue has against an event. */
+export interface EventIssue {
+  /** In the schema's own words, which may quote the data: 200 characters at most. */
+  readonly message: string;
+  /** Where it is, such as `data.lines[0].sku`. */
+  readonly path: string;
+}
+
 /** A field of an event is wrong. Nothing was stored. */
 export class InvalidEventError extends SurehookError {
   readonly code = 'invalid-event';
-  /** Path of the field, such as `type` or `headers.x-trace`. */
+  /** Path of the field, such as `type`, `headers.x-trace` or `data.lines[0].sku`. */
   readonly field: string;
+  /** Set exactly when the event's schema refused its `data`: the first ten things it found. */
+  readonly issues?: readonly EventIssue[];
 
-  constructor(field: string, message: string, options?: ErrorOptions) {
+  constructor(
+    field: string,
+    message: string,
+    options?: ErrorOptions & { readonly issues?: readonly EventIssue[] },
+  ) {
     super(message, options);
     this.field = field;
+    if (options?.issues !== undefined) this.issues = options.issues;
   }
 }
 
@@ -94,9 +110,27 @@ export class ConflictError extends SurehookError {
   readonly code = 'conflict';
 }
 
+/** The tenant has published more than the `rateLimit` option allows. Nothing was stored. */
+export class RateLimitedError extends SurehookError {
+  readonly code = 'rate-limited';
+  readonly tenantId: string;
+  /** When the same call can succeed if the tenant publishes nothing else, in ms; infinite where it has more events than `burst`. */
+  readonly retryAfterMs: number;
+
+  constructor(tenantId: string, retryAfterMs: number) {
+    const when =
+      retryAfterMs === Number.POSITIVE_INFINITY
+        ? 'publish fewer events at once'
+        : `try again in ${retryAfterMs} ms`;
+    super(`The tenant ${quote(tenantId)} has published more than rateLimit allows: ${when}`);
+    this.tenantId = tenantId;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
 /**
- * A repo failed or did not answer in time; `cause` is its own error. When `publish` rejects with this the outcome may be
- * unknown (an acknowledgement can be lost): publish again with the same `idempotencyKey`, which stores it once.
+ * A repo failed or did not answer in time; `cause` is its own error, without the secrets where it was given a webhook to store. When `publish` rejects with
+ * this the outcome may be unknown (an acknowledgement can be lost): publish again with the same `idempotencyKey`, which stores it once.
  */
 export class StorageError extends SurehookError {
   readonly code = 'storage';
@@ -109,10 +143,13 @@ export class StorageError extends SurehookError {
   }
 }
 
-/** Code that the host supplied (a signer, a retry function, a listener) threw or broke its contract; `cause` is its error. */
+/**
+ * Code that the host supplied (a signer, a retry function, a schema, a listener) threw, did not answer in time or broke its contract; `cause` is its
+ * error. Of a signer's, which is given secrets, it has the message only, and no secret in it.
+ */
 export class HostCodeError extends SurehookError {
   readonly code = 'host-code';
-  /** Which part of the host's code, such as `signer` or `listener of delivery:delivered`. */
+  /** Which part of the host's code, such as `signer`, `shape` or `listener of delivery:delivered`. */
   readonly part: string;
 
   constructor(part: string, options?: ErrorOptions) {

@@ -1,6 +1,10 @@
-export type { DeliveryAdmin, DeliveryListQuery } from './admin/deliveries.ts';
+export type { DeliveryAdmin } from './admin/deliveries.ts';
+export type { DeliveryConditions, DeliveryListQuery, ReplayFilter } from './admin/delivery-query.ts';
+export type { DeliveryExplanation, ExplainQuery, NoDelivery } from './admin/explain.ts';
+export type { BoundedCount, HealthQuery, WebhookHealth } from './admin/health.ts';
 export type { Page } from './admin/pages.ts';
-export type { DeliveryInput, NewWebhook, WebhookPatch } from './admin/webhook-input.ts';
+export type { Wait } from './admin/waiting.ts';
+export type { DeliveryInput, NewWebhook, RateInput, WebhookPatch } from './admin/webhook-input.ts';
 export type { KeyedWebhook, SecretRotation } from './admin/webhook-secrets.ts';
 export type { WebhookAdmin, WebhookListQuery } from './admin/webhooks.ts';
 export { type Clock, systemClock } from './clock.ts';
@@ -25,6 +29,7 @@ export type {
 } from './domain/delivery.ts';
 export type { EventRecord } from './domain/event.ts';
 export type { Filter, FilterField, FilterOperators, FilterRule, FilterScalar } from './domain/filter.ts';
+export { type RateLimit, returnTokens, type Taken, takeTokens } from './domain/rate-limit.ts';
 export {
   type ExponentialOptions,
   type RetryContext,
@@ -34,6 +39,8 @@ export {
   retryExponential,
   retrySchedule,
 } from './domain/retry-policy.ts';
+export type { EventCatalog, SchemaIssue, SchemaResult, StandardSchema } from './domain/standard-schema.ts';
+export type { FailureNote, OutcomeTally } from './domain/tally.ts';
 export {
   type DeliveryMode,
   type Signing,
@@ -44,12 +51,14 @@ export {
 } from './domain/webhook.ts';
 export {
   ConflictError,
+  type EventIssue,
   ForbiddenEndpointError,
   HostCodeError,
   InvalidEventError,
   InvalidInputError,
   NotFoundError,
   PayloadTooLargeError,
+  RateLimitedError,
   StorageError,
   SurehookError,
   type SurehookErrorCode,
@@ -67,8 +76,9 @@ export {
 } from './http/transport.ts';
 export { type HttpTransportOptions, httpTransport } from './http/undici-transport.ts';
 export { type MemoryRepos, type MemoryReposOptions, memoryRepos } from './memory/index.ts';
+export type { Shape, ShapeEvent } from './options/publishing.ts';
 export type { Retention, SurehookOptions } from './options.ts';
-export type { BodyContent, DataContent, EventFields, NewEvent } from './publish/new-event.ts';
+export type { BodyContent, DataContent, EventFields, EventOf, NewEvent } from './publish/new-event.ts';
 export type { Published, PublishOptions } from './publish/publisher.ts';
 export { type Random, systemRandom } from './random.ts';
 export type * from './repos.ts';
@@ -78,6 +88,8 @@ export {
   type Stats,
   type StopOptions,
   type Surehook,
+  type SurehookOf,
 } from './surehook.ts';
+export type { TenantSurehook } from './tenant/tenant-surehook.ts';
 export { version } from './version.ts';
 export type { Attempt, Delivery, PublicWebhookStatus, PublishedEvent, Webhook } from './views.ts';

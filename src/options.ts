@@ -3,17 +3,28 @@ import { type Clock, systemClock } from './clock.ts';
 import { type BackoffPolicy, defaultBackoff } from './domain/backoff.ts';
 import { misuse, numberIn, oneOf, plainObject } from './domain/check.ts';
 import { defaultMaxRetryAfterMs } from './domain/outcome.ts';
+import type { RateLimit } from './domain/rate-limit.ts';
 import { checkRetryPolicyData, defaultRetry, type RetryPolicy } from './domain/retry-policy.ts';
+import type { EventCatalog } from './domain/standard-schema.ts';
 import { quote } from './errors.ts';
 import type { EndpointPolicy } from './http/endpoint.ts';
 import { checkHeaders } from './http/headers.ts';
+import { sealedWebhooks } from './http/sealing.ts';
 import { type Signer, standardSigner } from './http/signing.ts';
 import type { Transport } from './http/transport.ts';
+import {
+  type CatalogMap,
+  checkCatalog,
+  checkRateLimit,
+  checkShape,
+  type Shape,
+} from './options/publishing.ts';
+import { checkSecretKeys } from './options/secret-keys.ts';
 import { type Random, systemRandom } from './random.ts';
 import type { Repos } from './repos.ts';
 
 /** What a host may give to `createSurehook`. Only `repos` is required. */
-export interface SurehookOptions {
+export interface SurehookOptions<Catalog extends EventCatalog = EventCatalog> {
   /** Where webhooks, events and state are kept. Repos of different adapters may be mixed. */
   readonly repos: Repos;
   /**
@@ -47,6 +58,29 @@ export interface SurehookOptions {
   readonly maxLost?: number;
   /** Size of a serialised body, in bytes. @default 262_144 */
   readonly maxPayloadBytes?: number;
+  /**
+   * How many events a tenant may publish, by all processes on the store together: so many per minute, and after a pause so many at once. What is
+   * refused rejects with `RateLimitedError`. What an object leaves out is `{ perMinute: 100, burst: 200 }`. @default false
+   */
+  readonly rateLimit?: false | Partial<RateLimit>;
+  /**
+   * Every event type there is, with the Standard Schema of its `data` (zod, valibot, arktype, ...). `publish` then takes these types only, with `data`
+   * and not `body`; types and runtime both see to it. What is sent is what the schema makes of `data`: its output, with defaults filled in, values
+   * coerced and unknown fields stripped where it does that. A schema may be async; it gets a copy of plain objects and arrays. `webhook.test` needs none.
+   * @default none
+   */
+  readonly catalog?: Catalog;
+  /**
+   * Called at publish for each subscribed webhook whose filter passes: what it makes is stored, signed and sent to that webhook in place of the event's
+   * `data`, in every attempt and replay. Sync or async, up to 100 calls at a time; each must settle within `storageTimeoutMs`. Where it throws, `publish`
+   * rejects with `HostCodeError` and nothing is stored. Test events and `resend` do not go through it. @default none
+   */
+  readonly shape?: Shape;
+  /**
+   * 32 bytes: signing secrets and credential headers are stored sealed with it (AES-256-GCM). Of several keys the first seals and all open, so that
+   * keys can be changed. What was stored before is sealed when it is next updated. @default none: as they are
+   */
+  readonly secretKey?: Uint8Array | readonly Uint8Array[];
   /** How much of a response body is read before the connection is dropped, in bytes. @default 16_384 */
   readonly maxResponseBytes?: number;
   /** How much of it is stored with the attempt, in bytes of UTF-8. @default 4_096 */
@@ -91,13 +125,24 @@ export interface Retention {
 export interface Settings
   extends Omit<
     Required<SurehookOptions>,
-    'transport' | 'idempotencyHeader' | 'backoff' | 'endpoints' | 'retention'
+    | 'transport'
+    | 'idempotencyHeader'
+    | 'backoff'
+    | 'endpoints'
+    | 'retention'
+    | 'rateLimit'
+    | 'catalog'
+    | 'shape'
+    | 'secretKey'
   > {
   readonly backoff: BackoffPolicy;
   readonly endpoints: EndpointPolicy;
   readonly retention: Retention;
   readonly transport: Transport | undefined;
   readonly idempotencyHeader: string | undefined;
+  readonly rateLimit: RateLimit | undefined;
+  readonly catalog: CatalogMap | undefined;
+  readonly shape: Shape | undefined;
 }
 
 const DAY_MS = 86_400_000;
@@ -139,6 +184,10 @@ const others = [
   'backoff',
   'endpoints',
   'retention',
+  'rateLimit',
+  'catalog',
+  'shape',
+  'secretKey',
   'idempotencyHeader',
   'transport',
   'clock',
@@ -152,18 +201,24 @@ const refusing = { refuse: misuse } as const;
 /** Throws `TypeError` or `RangeError` naming the option and quoting the value. */
 export function checkOptions(input: unknown): Settings {
   const given = plainObject('the options', input, { keys: optionNames, path: '', ...refusing });
+  const random = withMethods<Random>('random', given.random ?? systemRandom, ['next', 'bytes']);
+  const repos = checkRepos(given.repos);
+  const keys = checkSecretKeys(given.secretKey);
   const settings: Settings = {
     ...(checkNumbers(given) as Record<keyof typeof numbers, number>),
-    repos: checkRepos(given.repos),
+    repos: { ...repos, webhooks: sealedWebhooks(repos.webhooks, { keys, random }) },
     retry: checkRetry(given.retry),
     backoff: checkBackoff(given.backoff),
     endpoints: checkEndpoints(given.endpoints),
     retention: checkRetention(given.retention),
+    rateLimit: checkRateLimit(given.rateLimit),
+    catalog: checkCatalog(given.catalog),
+    shape: checkShape(given.shape),
     idempotencyHeader: checkIdempotencyHeader(given.idempotencyHeader),
     transport:
       given.transport === undefined ? undefined : withMethods('transport', given.transport, ['send']),
     clock: withMethods<Clock>('clock', given.clock ?? systemClock, ['now', 'schedule']),
-    random: withMethods<Random>('random', given.random ?? systemRandom, ['next', 'bytes']),
+    random,
     signer: withMethods<Signer>('signer', given.signer ?? standardSigner(), ['sign']),
   };
   if (settings.timeoutMs > longestTimeoutMs(settings)) {
@@ -202,9 +257,13 @@ function checkRepos(value: unknown): Repos {
     webhooks: withMethods('repos.webhooks', repos.webhooks, ['getMany', 'subscribers', 'setStatus']),
     events: withMethods('repos.events', repos.events, [
       ...['append', 'claimExpress', 'claimQueues', 'settle', 'exhaustQueue', 'ownQueues', 'markReplay'],
-      ...['promoteReplays', 'getDeliveries', 'getEvents', 'attempts', 'listDeliveries', 'prune'],
+      ...['cancel', 'promoteReplays', 'getDeliveries', 'deliveriesOf', 'getContents', 'getEvents'],
+      ...['attempts', 'listDeliveries', 'countDeliveries', 'prune'],
     ]),
-    state: withMethods('repos.state', repos.state, ['open', 'acquire', 'save', 'reset', 'get']),
+    state: withMethods('repos.state', repos.state, [
+      ...['open', 'acquire', 'save', 'reset', 'get', 'takeTokens', 'returnTokens'],
+      ...['recordOutcomes', 'outcomes', 'pruneState'],
+    ]),
   };
 }
 

@@ -6,7 +6,7 @@
  *   its own (a shared database) judges due times and leases by that clock and takes `leaseUntil - now` as the length of
  *   the lease, so that skew between processes cannot end a lease early.
  * - A method either applies in whole and resolves, or rejects; after a rejection the caller does not know which, and may
- *   call again with the same arguments. Every method is safe to repeat.
+ *   call again with the same arguments. Every method but `takeTokens` and `returnTokens` is safe to repeat.
  * - Only `append` (an event with its deliveries) and `settle` (a delivery with its attempt) change more than one record
  *   atomically. Batches otherwise may be applied item by item.
  * - Nothing here speaks SQL. Ids, types and tenants are opaque strings.
@@ -22,6 +22,8 @@ import type {
   SettledState,
 } from './domain/delivery.ts';
 import type { EventRecord } from './domain/event.ts';
+import type { RateLimit } from './domain/rate-limit.ts';
+import type { OutcomeTally } from './domain/tally.ts';
 import type { WebhookRecord, WebhookStatus } from './domain/webhook.ts';
 
 export type { SettledState } from './domain/delivery.ts';
@@ -162,6 +164,13 @@ export interface EventRepo {
    */
   markReplay(ids: readonly string[], options: { readonly now: number }): Promise<readonly DeliveryRecord[]>;
 
+  /**
+   * Gives waiting deliveries (`pending`, `failed`, `replaying`; whatever their `dueAt`) up with reason `cancelled`, ended `now`: they keep no place in their line, and
+   * their batch is not whole any more. An exhausted one that blocks loses `blocks` and nothing else. Others are left alone, among them those that are delivering, whether
+   * their lease has run out or not. Returns those that were changed, each once, as they are now, in any order.
+   */
+  cancel(ids: readonly string[], options: { readonly now: number }): Promise<readonly DeliveryRecord[]>;
+
   /** Turns up to `limit` replaying deliveries, longest marked first, into pending ones of the express queue, due `now`, and returns them. */
   promoteReplays(request: {
     readonly now: number;
@@ -170,12 +179,18 @@ export interface EventRepo {
 
   /** The deliveries with these ids; unknown ids are left out. Any order. */
   getDeliveries(ids: readonly string[]): Promise<readonly DeliveryRecord[]>;
-  /** The events with these ids; unknown ids are left out. Any order. */
+  /** All deliveries of an event, in the order of their append; empty for an unknown id. */
+  deliveriesOf(eventId: string): Promise<readonly DeliveryRecord[]>;
+  /** The deliveries with these ids, each with its event as its webhook gets it (see `AppendEntry.bodies`); unknown ids are left out. Any order. */
+  getContents(ids: readonly string[]): Promise<readonly DeliveryContent[]>;
+  /** The events with these ids, as they were published; unknown ids are left out. Any order. */
   getEvents(ids: readonly string[]): Promise<readonly EventRecord[]>;
   /** All attempts of a delivery by ascending number; empty for an unknown id. */
   attempts(deliveryId: string): Promise<readonly AttemptRecord[]>;
   /** Newest first (`createdAt`, then `id`, both descending). */
   listDeliveries(query: DeliveryQuery): Promise<readonly DeliveryRecord[]>;
+  /** How much of a webhook's waits and is given up: see `DeliveryCounts`. Its cost must not grow beyond what `limit` says. */
+  countDeliveries(request: { readonly webhookId: string; readonly limit: number }): Promise<DeliveryCounts>;
 
   /**
    * Removes, longest ended first and in one short step, up to `limit` of each of these; a bound that is absent keeps all of its kind:
@@ -188,8 +203,8 @@ export interface EventRepo {
   prune(request: PruneRequest): Promise<PruneResult>;
 
   /**
-   * Optional wake-up: calls `listener` after something was stored that may be due (append committed, replay marked), in this process
-   * or another, and returns what ends that. Without it a poll finds the work.
+   * Optional wake-up: calls `listener` after something was stored that may be due (append committed, replay marked, a line of an own queue that may
+   * go on because of a `cancel`), in this process or another, and returns what ends that. Without it a poll finds the work.
    */
   onWork?(listener: (work: Work) => void): () => void;
 }
@@ -205,6 +220,8 @@ export interface Work {
 export interface AppendEntry {
   readonly event: EventRecord;
   readonly deliveries: readonly DeliveryRecord[];
+  /** By the id of a delivery of this entry: the bytes that its webhook gets in place of the event's body, each time. They are kept as long as the delivery. */
+  readonly bodies?: ReadonlyMap<string, Uint8Array>;
 }
 
 /** Where an append takes place. */
@@ -276,9 +293,23 @@ export interface ClaimResult {
  * `counted: false`, the token of the lost claim, HTTP status 0, an empty request, `startedAt` and `durationMs` by the lost lease where known;
  * and `lost` and `attempts` rise by one.
  */
-export interface ClaimedDelivery {
+export interface ClaimedDelivery extends DeliveryContent {}
+
+/** A delivery with what it sends: its event, whose `body` is the delivery's own where it has one. */
+export interface DeliveryContent {
   readonly delivery: DeliveryRecord;
   readonly event: EventRecord;
+}
+
+/** Counts of one webhook's deliveries. Each stops at the `limit` that was asked for: then there are that many or more. */
+export interface DeliveryCounts {
+  /**
+   * `pending`, `failed` and `delivering` ones. Of those in the express queue, which is not kept by webhook, the store may count only what it finds among
+   * the first `limit` in the order of `dueAt`.
+   */
+  readonly waiting: number;
+  /** `exhausted` ones. */
+  readonly dead: number;
 }
 
 /** The end of one claim. */
@@ -398,6 +429,59 @@ export interface StateRepo {
   reset(entries: readonly QueueReset[], options: { readonly now: number }): Promise<void>;
   /** The records of these webhooks; those without one are left out. Any order. */
   get(webhookIds: readonly string[]): Promise<readonly QueueRecord[]>;
+
+  /**
+   * Takes tokens of buckets, one request after the other, each atomically and by `takeTokens` of domain/rate-limit.ts; a store with a clock of its own goes by that, and
+   * answers by it. A bucket that was never seen is full. One grant per request, in order. A repeated call takes again.
+   * With `tx`, the transaction of the host's in which the tokens are used: a store that cannot write beside it joins it, others do not look at it.
+   */
+  takeTokens(
+    requests: readonly TokenRequest[],
+    options: { readonly now: number; readonly tx?: unknown },
+  ): Promise<readonly TokenGrant[]>;
+  /** Puts tokens back that were taken and not used, by `returnTokens`; a bucket never holds more than its burst. A repeated call puts them back again. */
+  returnTokens(
+    entries: readonly TokenReturn[],
+    options: { readonly now: number; readonly tx?: unknown },
+  ): Promise<void>;
+
+  /** Stores tallies, each in the place of the earlier one of the same webhook, period and writer; no two of one call are of the same. */
+  recordOutcomes(tallies: readonly OutcomeTally[]): Promise<void>;
+  /** The tallies of a webhook whose period starts at or after `since`, epoch ms. Any order. */
+  outcomes(request: { readonly webhookId: string; readonly since: number }): Promise<readonly OutcomeTally[]>;
+  /**
+   * Removes up to `limit` of each: tallies whose period started before `outcomesBefore`, and buckets that are full again at `now` (by the store's clock where it has one).
+   * Resolves whether another call may find more.
+   */
+  pruneState(request: {
+    readonly now: number;
+    readonly outcomesBefore: number;
+    readonly limit: number;
+  }): Promise<boolean>;
+}
+
+/** A wish for tokens of one bucket. */
+export interface TokenRequest extends RateLimit {
+  /** The bucket's name: opaque, 1 to 300 characters. */
+  readonly bucket: string;
+  /** So many at most: a whole number, 1 or more. */
+  readonly wanted: number;
+  /** Fewer than that are not taken: 1 to `wanted`. */
+  readonly atLeast: number;
+}
+
+/** What came of a wish. */
+export interface TokenGrant {
+  /** 0, or from `atLeast` to `wanted`. */
+  readonly granted: number;
+  /** When `atLeast` will be there if nobody else takes any, epoch ms; now where they were granted, infinite where they are more than the burst. */
+  readonly availableAt: number;
+}
+
+/** Tokens that go back. */
+export interface TokenReturn extends Pick<RateLimit, 'perMinute'> {
+  readonly bucket: string;
+  readonly count: number;
 }
 
 /** A queue that should be open from `nextAt` on. */

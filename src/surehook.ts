@@ -1,13 +1,15 @@
 import { Deliveries, type DeliveryAdmin } from './admin/deliveries.ts';
 import { type WebhookAdmin, Webhooks } from './admin/webhooks.ts';
 import { misuse, numberIn, plainObject } from './domain/check.ts';
+import type { EventCatalog } from './domain/standard-schema.ts';
 import { Engine } from './engine.ts';
 import { InvalidInputError, quote } from './errors.ts';
 import { Reporter, type SurehookEvents, type SurehookListeners } from './events.ts';
 import { checkOptions, type Settings, type SurehookOptions } from './options.ts';
-import type { NewEvent } from './publish/new-event.ts';
+import type { EventOf } from './publish/new-event.ts';
 import { type Published, Publisher, type PublishOptions } from './publish/publisher.ts';
 import { Storage } from './runtime/storage.ts';
+import { forTenant, type TenantSurehook } from './tenant/tenant-surehook.ts';
 
 /** How a surehook is stopped. */
 export interface StopOptions {
@@ -21,18 +23,23 @@ export interface IdleOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What this process is doing and has done since it was made. */
+/** What this surehook is doing in this process, and has done since it was made, stops and starts included. What other processes do is not in it. */
 export interface Stats {
+  /** Whether it is started. */
   readonly running: boolean;
+  /** Events stored by `publish`, `publishMany`, `resend` and `sendTest`; duplicates are not. */
+  readonly published: number;
   /** Requests under way. */
   readonly inFlight: number;
   /** Deliveries claimed by this process whose outcome is not stored yet, those in flight included. */
   readonly claimed: number;
-  /** Attempts that ended, whatever their outcome. */
+  /** Attempts that ended, whatever their outcome; a request of a batch is one for each of its deliveries. */
   readonly attempted: number;
+  /** Deliveries that were answered 2xx. */
   readonly delivered: number;
-  /** Attempts that failed and will be followed by another. */
+  /** Counted attempts that failed and will be followed by another: not those that a stop aborted. */
   readonly failed: number;
+  /** Deliveries that the engine gave up, whatever the reason. Those that were cancelled, or stored as exhausted for an unavailable webhook, are not among them. */
   readonly exhausted: number;
   /** Outcomes that came after their lease was lost. */
   readonly late: number;
@@ -40,8 +47,14 @@ export interface Stats {
   readonly retryQueues: number;
 }
 
-/** Outgoing webhooks, delivered reliably. Made by `createSurehook`. */
-export interface Surehook extends AsyncDisposable, SurehookListeners {
+/** Outgoing webhooks, delivered reliably. Made by `createSurehook`; with a catalogue, `publish` and `publishMany` are typed by it. */
+export type Surehook<Catalog extends EventCatalog = EventCatalog> = SurehookOf<EventOf<Catalog>>;
+
+/**
+ * A surehook by the events that it takes. One with a catalogue can be passed to whoever takes a plain `Surehook`, to look things up for example; an event that is not in the
+ * catalogue is then refused at run time only.
+ */
+export interface SurehookOf<Event> extends AsyncDisposable, SurehookListeners {
   /** Claims begin. Safe to call twice, and again after `stop`. Publishing and looking things up need no start. */
   start(): Promise<void>;
   /**
@@ -50,20 +63,32 @@ export interface Surehook extends AsyncDisposable, SurehookListeners {
    */
   stop(options?: StopOptions): Promise<void>;
   /**
-   * Resolves when nothing is due or in flight, as far as this process can tell: retries that wait for their time do not count. For tests and
+   * Resolves when nothing is due or in flight, as far as this process can tell: retries that wait for their time, and deliveries that wait for
+   * their webhook's rate, do not count. For tests and
    * scripts. At once when it is not started.
    */
   idle(options?: IdleOptions): Promise<void>;
   /**
    * Stores an event and a delivery for each subscribed webhook of its tenant, in one step. Once it has resolved, they are stored; when it
-   * rejects with anything but `StorageError`, nothing was. Rejects with `InvalidEventError`, `PayloadTooLargeError`, `ConflictError` (the
-   * `idempotencyKey` or `id` was used for another event) or `StorageError`.
+   * rejects with anything but `StorageError`, nothing was. Rejects with:
+   * - `InvalidEventError`: a field is wrong (`field`), or the catalogue's schema refuses `data` (`issues`).
+   * - `PayloadTooLargeError`: the serialised body, or what `shape` made of it, is over `maxPayloadBytes`.
+   * - `RateLimitedError`: the tenant has published more than `rateLimit` allows.
+   * - `ConflictError`: the `idempotencyKey` or `id` was used for another event.
+   * - `HostCodeError`: a schema or `shape` threw, did not settle within `storageTimeoutMs`, or made what cannot be sent.
+   * - `StorageError`: a repo failed or did not answer.
+   * - `TypeError`: `options`, or a `tx` that the store cannot join.
    */
-  publish(event: NewEvent, options?: PublishOptions): Promise<Published>;
-  /** The same for many events: all are stored or none. Results are in the order of the events. */
-  publishMany(events: readonly NewEvent[], options?: PublishOptions): Promise<Published[]>;
+  publish(event: Event, options?: PublishOptions): Promise<Published>;
+  /**
+   * The same for many events, 10 000 at most (`InvalidInputError`): all are stored or none, and rates are kept for all of them at once. Results are in the order
+   * of the events.
+   */
+  publishMany(events: readonly Event[], options?: PublishOptions): Promise<Published[]>;
   readonly webhooks: WebhookAdmin;
   readonly deliveries: DeliveryAdmin;
+  /** The same face limited to one tenant: another's id is as unknown as a missing one. Throws `InvalidInputError` for what is no tenant id. */
+  forTenant(tenantId: string): TenantSurehook<Event>;
   /** Gauges and counters of this process; costs nothing. */
   stats(): Stats;
 }
@@ -75,14 +100,19 @@ export interface Surehook extends AsyncDisposable, SurehookListeners {
  * const surehook = createSurehook({ repos: memoryRepos() });
  * await surehook.start();
  */
-export function createSurehook(options: SurehookOptions): Surehook {
-  return new RealSurehook(checkOptions(options));
+export function createSurehook<Catalog extends EventCatalog = EventCatalog>(
+  options: SurehookOptions<Catalog>,
+): Surehook<Catalog> {
+  return new RealSurehook<EventOf<Catalog>>(checkOptions(options));
 }
 
 const DEFAULT_STOP_MS = 10_000;
 const LONGEST_STOP_MS = 3_600_000;
 const MAX_EVENTS = 10_000;
-const noWork = {
+/** What engines do and have done. */
+type Work = Omit<Stats, 'running' | 'published'>;
+
+const noWork: Work = {
   inFlight: 0,
   claimed: 0,
   attempted: 0,
@@ -91,9 +121,9 @@ const noWork = {
   exhausted: 0,
   late: 0,
   retryQueues: 0,
-} as const;
+};
 
-class RealSurehook implements Surehook {
+class RealSurehook<Event> implements SurehookOf<Event> {
   readonly webhooks: WebhookAdmin;
   readonly deliveries: DeliveryAdmin;
   readonly #settings: Settings;
@@ -102,7 +132,7 @@ class RealSurehook implements Surehook {
   #engine: Engine | undefined;
   #stopping: Promise<void> | undefined;
   /** Counters of engines that were stopped. */
-  #past: Omit<Stats, 'running'> = noWork;
+  #past: Work = noWork;
 
   constructor(settings: Settings) {
     this.#settings = settings;
@@ -127,6 +157,9 @@ class RealSurehook implements Surehook {
     this.deliveries = new Deliveries({
       settings,
       storage,
+      reporter,
+      publisher,
+      changed: (webhookId) => this.#engine?.webhookChanged(webhookId),
       replaysMarked: () => this.#engine?.replaysMarked(),
     });
   }
@@ -167,13 +200,13 @@ class RealSurehook implements Surehook {
     await this.#engine?.idle(options.signal);
   }
 
-  async publish(event: NewEvent, options: PublishOptions = {}): Promise<Published> {
+  async publish(event: Event, options: PublishOptions = {}): Promise<Published> {
     const [published] = await this.#publisher.publish([event], options);
     // One event makes one result.
     return published as Published;
   }
 
-  async publishMany(events: readonly NewEvent[], options: PublishOptions = {}): Promise<Published[]> {
+  async publishMany(events: readonly Event[], options: PublishOptions = {}): Promise<Published[]> {
     if (!Array.isArray(events) || events.length > MAX_EVENTS) {
       throw new InvalidInputError(
         'events',
@@ -181,6 +214,10 @@ class RealSurehook implements Surehook {
       );
     }
     return await this.#publisher.publish(events, options);
+  }
+
+  forTenant(tenantId: string): TenantSurehook<Event> {
+    return forTenant<Event>(this, tenantId);
   }
 
   on<K extends keyof SurehookEvents>(event: K, listener: (...args: SurehookEvents[K]) => void): this {
@@ -199,11 +236,15 @@ class RealSurehook implements Surehook {
   }
 
   stats(): Stats {
-    return { running: this.#engine !== undefined, ...this.#counted() };
+    return {
+      running: this.#engine !== undefined,
+      published: this.#publisher.published,
+      ...this.#counted(),
+    };
   }
 
   /** What this surehook has done in all its lives, and does now. */
-  #counted(): Omit<Stats, 'running'> {
+  #counted(): Work {
     const now = this.#engine?.snapshot() ?? noWork;
     const past = this.#past;
     return {

@@ -8,6 +8,7 @@ import type {
 } from './domain/delivery.ts';
 import type { EventRecord } from './domain/event.ts';
 import type { Filter } from './domain/filter.ts';
+import type { RateLimit } from './domain/rate-limit.ts';
 import type { RetryPolicyData } from './domain/retry-policy.ts';
 import type { DeliveryMode, Signing, WebhookRecord, WebhookStatus } from './domain/webhook.ts';
 import { maskHeaders } from './http/redact.ts';
@@ -41,6 +42,8 @@ export interface Webhook {
   readonly retry?: RetryPolicyData;
   readonly timeoutMs?: number;
   readonly maxInFlight?: number;
+  /** Requests per minute, and how many at once, by all processes together. */
+  readonly rateLimit?: RateLimit;
   /** How its requests are signed: the kind of its newest key. */
   readonly signing: Signing;
   /** `whpk_…`, what receivers verify with: no secret. Set exactly when `signing` is `ed25519`. */

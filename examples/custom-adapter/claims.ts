@@ -11,7 +11,7 @@ import {
   type QueueClaim,
 } from 'surehook';
 import { inTurn, type Transaction } from './database.ts';
-import { eventOf, lease } from './deliveries.ts';
+import { eventFor, lease } from './deliveries.ts';
 import { keys, type Order, type StoredDelivery, under, upTo } from './keys.ts';
 import { claimableAt, EXPRESS, membersOf, OWN } from './places.ts';
 
@@ -96,7 +96,7 @@ async function formed(
   now: number,
 ): Promise<Batch> {
   const candidates = await inTurn(waiting, async (delivery): Promise<BatchCandidate> => {
-    const event = eventOf(await tx.must(keys.event(delivery.record.eventId)));
+    const event = await eventFor(tx, delivery);
     const isTaken = (await wholeBatch(tx, delivery, now)) !== undefined;
     return { bytes: bytesInBatch(event), kind: batchKind(event), tries: delivery.record.tries, isTaken };
   });

@@ -48,12 +48,12 @@ export async function lease(
   { now: since, leaseUntil, batch }: LeaseTimes & { readonly batch?: BatchMembership },
 ): Promise<ClaimedDelivery> {
   const before = await tx.must(keys.delivery(id));
-  const { status, token, attempts, lost, eventId } = before.record;
+  const { status, token, attempts, lost } = before.record;
   const claimed: Changes = {
     ...{ status: 'delivering', token: token + 1, leaseUntil, since },
     ...(batch && { batch }),
   };
-  const event = eventOf(await tx.must(keys.event(eventId)));
+  const event = await eventFor(tx, before);
   if (status !== 'delivering') return { delivery: await change(tx, before, claimed), event };
   tx.put(keys.attempt(id, token), lostAttempt(before));
   const counted = { attempts: attempts + 1, lost: lost + 1, hasAttempts: true };
@@ -69,6 +69,25 @@ export function giveUp(
   const isBlocking = blocks && before.record.orderingKey !== undefined;
   const fields: Changes = { status: 'exhausted', reason, completedAt: now };
   return change(tx, before, isBlocking ? { ...fields, blocks } : fields);
+}
+
+/** Gives up what waits, and lets what is given up block no more. Resolves with `undefined` where there is nothing to cancel. */
+export async function cancel(tx: Transaction, id: string, now: number): Promise<DeliveryRecord | undefined> {
+  const before = await tx.get(keys.delivery(id));
+  switch (before?.record.status) {
+    case 'pending':
+    case 'failed':
+    case 'replaying':
+      return await giveUp(tx, before, { reason: 'cancelled', now });
+    case 'exhausted': {
+      const { blocks, ...record } = before.record;
+      if (!blocks) return undefined;
+      await replace(tx, before, { ...before, record });
+      return record;
+    }
+    default:
+      return undefined;
+  }
 }
 
 /** Ends a claim. One of a batch ends for all of its members, or, where one of those claims is lost, for none. */
@@ -102,6 +121,12 @@ export async function dropAttempts(tx: Transaction, ids: readonly string[]): Pro
     await replace(tx, before, { ...before, hasAttempts: false });
   }
   return dropped;
+}
+
+/** The event as the webhook of a delivery gets it. */
+export async function eventFor(tx: Transaction, { record, hasBody }: StoredDelivery): Promise<EventRecord> {
+  const stored = await tx.must(keys.event(record.eventId));
+  return eventOf(hasBody ? { ...stored, body: await tx.must(keys.body(record.id)) } : stored);
 }
 
 /** The event as it was given. */

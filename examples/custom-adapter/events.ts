@@ -1,11 +1,12 @@
-import type { DeliveryQuery, DeliveryRecord, EventRepo, Work } from 'surehook';
+import type { EventRepo, Work } from 'surehook';
 import { append, remove, removeEvent } from './append.ts';
 import { claimExpress, claimOwn } from './claims.ts';
 import { type Database, inTurn } from './database.ts';
-import { change, dropAttempts, eventOf, giveUp, settle } from './deliveries.ts';
-import { key, keys, type Order, partsOf, type Span, under, upTo } from './keys.ts';
+import { cancel, change, dropAttempts, giveUp, settle } from './deliveries.ts';
+import { keys, type Order, partsOf, under, upTo } from './keys.ts';
 import { Listeners } from './listeners.ts';
 import { HELD, OWN, REPLAYS } from './places.ts';
+import { keyValueReads } from './reads.ts';
 
 /** Events, deliveries and attempts. Whatever a method changes is one batch. */
 export function keyValueEvents(db: Database): EventRepo {
@@ -13,6 +14,8 @@ export function keyValueEvents(db: Database): EventRepo {
   const quiet: Work = { express: false, replays: false, ownQueues: [] };
 
   return {
+    ...keyValueReads(db),
+
     async append(entries, { tx }) {
       if (tx !== undefined) throw new TypeError('This store joins no transaction of the host: leave tx out');
       const results = await db.update((batch) => inTurn(entries, (entry) => append(batch, entry)));
@@ -74,6 +77,16 @@ export function keyValueEvents(db: Database): EventRepo {
       return records;
     },
 
+    async cancel(ids, { now }) {
+      const changed = await db.update((tx) => inTurn(ids, (id) => cancel(tx, id, now)));
+      const records = changed.filter((record) => record !== undefined);
+      // Of a line another may have its turn now.
+      const moved = records.filter(({ orderingKey }) => orderingKey !== undefined);
+      const ownQueues = [...new Set(moved.map(({ webhookId }) => webhookId))];
+      if (ownQueues.length > 0) listeners.emit({ ...quiet, ownQueues });
+      return records;
+    },
+
     async promoteReplays({ now, limit }) {
       const promoted = await db.update(async (tx) =>
         inTurn(await tx.range(under(REPLAYS), limit), async ([, id]) =>
@@ -82,25 +95,6 @@ export function keyValueEvents(db: Database): EventRepo {
       );
       if (promoted.length > 0) listeners.emit({ ...quiet, express: true });
       return promoted;
-    },
-
-    getDeliveries: async (ids) => (await db.getAll(ids.map(keys.delivery))).map(({ record }) => record),
-
-    getEvents: async (ids) => (await db.getAll(ids.map(keys.event))).map(eventOf),
-
-    async attempts(deliveryId) {
-      const found = await db.committed.range(keys.attempts(deliveryId), Number.MAX_SAFE_INTEGER);
-      return found.map(([, attempt]) => attempt);
-    },
-
-    async listDeliveries(query) {
-      const found: DeliveryRecord[] = [];
-      const { span, fits } = read(query);
-      for await (const id of db.committed.scan(span, true)) {
-        if (found.length >= query.limit) break;
-        found.push(...(await db.getAll([keys.delivery(id)])).map(({ record }) => record).filter(fits));
-      }
-      return found;
     },
 
     prune: ({ deliveredBefore, exhaustedBefore, attemptsBefore, limit }) =>
@@ -123,21 +117,5 @@ export function keyValueEvents(db: Database): EventRepo {
       }),
 
     onWork: (listener) => listeners.add(listener),
-  };
-}
-
-/** The shortest order that a query allows; the other conditions are asked of each delivery in it. */
-function read(query: DeliveryQuery): { span: Span<string>; fits: (record: DeliveryRecord) => boolean } {
-  const { tenantId, webhookId, eventType, status, since, until, after } = query;
-  const narrow = tenantId === undefined ? ['all'] : ['tenant', tenantId];
-  const order = ['page', ...(webhookId === undefined ? narrow : ['webhook', webhookId])];
-  const { from, to } = under(order);
-  const ends = [to];
-  if (until !== undefined) ends.push(key(...order, until));
-  if (after !== undefined) ends.push(key(...order, after.createdAt, after.id));
-  const wanted = Object.entries({ tenantId, eventType, status }).filter(([, value]) => value !== undefined);
-  return {
-    span: { from: since === undefined ? from : key(...order, since), to: ends.sort()[0] ?? to },
-    fits: (record) => wanted.every(([field, value]) => record[field as keyof DeliveryRecord] === value),
   };
 }

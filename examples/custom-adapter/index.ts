@@ -5,8 +5,8 @@
  * 2. `database.ts`: transactions over it, one after the other. If several processes share your store, use its own, and
  *    judge due times and leases by its clock (see the ports' comments).
  * 3. `keys.ts`: what is kept where. `places.ts`: where a delivery is found, and the turns of ordering keys.
- * 4. `append.ts`, `claims.ts`, `deliveries.ts`: what becomes of it.
- * 5. `events.ts`, `webhooks.ts`, `state.ts`: the ports. 6. `check.ts`: whether all of it is right.
+ * 4. `append.ts`, `claims.ts`, `deliveries.ts`: what becomes of it. `tokens.ts`, `tallies.ts`: what is counted.
+ * 5. `events.ts` with `reads.ts`, `webhooks.ts`, `state.ts`: the ports. 6. `check.ts`: whether all of it is right.
  */
 import type { Repos, WebhookStore } from 'surehook';
 import { Database } from './database.ts';

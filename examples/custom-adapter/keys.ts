@@ -3,18 +3,26 @@
  * found; those hold nothing but its id.
  *
  *     event/ID  deliveries/EVENT  idempotency/TENANT/KEY      unheard/CREATED/ID            events
- *     delivery/ID  attempt/DELIVERY/TOKEN                                                   deliveries
+ *     delivery/ID  body/DELIVERY  attempt/DELIVERY/TOKEN                                    deliveries
  *     due/express/AT/ORDER  due/own/WEBHOOK/AT/ORDER          what waits, and what is leased at the end of its lease
  *     line/WEBHOOK/KEY/ORDER  next/WEBHOOK/KEY/ORDER          ordering keys: who stands in line, and whose turn it is
  *     held/WEBHOOK/ORDER  batch/BATCH/ORDER                   who waits for a turn; what is sent together
- *     replay/MARKED/ORDER  ended/STATUS/COMPLETED/ORDER  attempted/STATUS/COMPLETED/ORDER
+ *     replay/MARKED/ORDER  ended/STATUS/COMPLETED/ORDER  attempted/STATUS/COMPLETED/ORDER  dead/WEBHOOK/ORDER
  *     page/all/CREATED/ID  page/tenant/TENANT/CREATED/ID  page/webhook/WEBHOOK/CREATED/ID
  *     webhook/ID  webhooks/all/CREATED/ID  webhooks/tenant/TENANT/CREATED/ID
  *     queue/WEBHOOK  turn/healthy/AT/WEBHOOK  turn/failing/AT/WEBHOOK  turn/leased/AT/WEBHOOK
+ *     bucket/NAME  full/AT/NAME  tally/WEBHOOK/START/WRITER  tallies/START/WEBHOOK/WRITER
  *
  * So the next to be claimed is always the first of one stretch, whatever waits behind it.
  */
-import type { AttemptRecord, DeliveryRecord, EventRecord, QueueRecord, WebhookRecord } from 'surehook';
+import type {
+  AttemptRecord,
+  DeliveryRecord,
+  EventRecord,
+  OutcomeTally,
+  QueueRecord,
+  WebhookRecord,
+} from 'surehook';
 
 /** The key of a `T`. */
 export type Key<T> = string & { readonly holds?: T };
@@ -39,6 +47,8 @@ export interface StoredDelivery {
   readonly order: number;
   /** When it was claimed or, for a replay, marked. */
   readonly since: number;
+  /** Whether it has a body of its own. */
+  readonly hasBody: boolean;
   /** Whether there are attempts to prune. */
   readonly hasAttempts: boolean;
   /** In its webhook's own queue: whether it is next in the line of its ordering key. */
@@ -83,9 +93,19 @@ export const keys = {
   deliveries: (eventId: string): Key<readonly string[]> => key('deliveries', eventId),
   idempotency: (tenantId: string, text: string): Key<string> => key('idempotency', tenantId, text),
   delivery: (id: string): Key<StoredDelivery> => key('delivery', id),
+  /** The body of a delivery that has its own, in base64. */
+  body: (deliveryId: string): Key<string> => key('body', deliveryId),
   /** Every claim leaves one attempt at most, so its token is enough. */
   attempt: (deliveryId: string, token: number): Key<AttemptRecord> => key('attempt', deliveryId, token),
   attempts: (deliveryId: string): Span<AttemptRecord> => under(['attempt', deliveryId]),
   webhook: (id: string): Key<WebhookRecord> => key('webhook', id),
   queue: (webhookId: string): Key<QueueRecord> => key('queue', webhookId),
+  /** When it is full again. */
+  bucket: (name: string): Key<number> => key('bucket', name),
+  tally: (webhookId: string, startsAt: number, writer: string): Key<OutcomeTally> =>
+    key('tally', webhookId, startsAt, writer),
+  tallies: (webhookId: string, since: number): Span<OutcomeTally> => ({
+    ...under<OutcomeTally>(['tally', webhookId]),
+    from: key('tally', webhookId, since),
+  }),
 };

@@ -8,6 +8,8 @@ export const OWN: Order = ['due', 'own'];
 /** Of a webhook's own queue, by append: those whose turn it is not. */
 export const HELD: Order = ['held'];
 export const REPLAYS: Order = ['replay'];
+/** What each webhook's was given up, by append. */
+export const DEAD: Order = ['dead'];
 
 /** Stores `to` in the place of `from`; either may be absent. Then the turn in the line of its ordering key may be another's. */
 export async function replace(tx: Transaction, from?: StoredDelivery, to?: StoredDelivery): Promise<void> {
@@ -65,6 +67,7 @@ function placesOf(delivery: StoredDelivery): Key<string>[] {
       return [...places, ...placesInLine(delivery), key(...REPLAYS, since, order)];
     case 'delivered':
     case 'exhausted':
+      if (status === 'exhausted') places.push(key(...DEAD, record.webhookId, order));
       if (record.blocks) places.push(...placesInLine(delivery));
       if (hasAttempts) places.push(key('attempted', status, completedAt, order));
       return [...places, key('ended', status, completedAt, order)];

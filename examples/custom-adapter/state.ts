@@ -1,6 +1,8 @@
 import type { QueueChange, QueueOpening, QueueRecord, SaveResult, StateRepo } from 'surehook';
 import { type Database, inTurn, type Transaction } from './database.ts';
 import { type Key, key, keys, type Order, under, upTo } from './keys.ts';
+import { pruneTallies, putTally } from './tallies.ts';
+import { giveBack, pruneBuckets, take } from './tokens.ts';
 
 const HEALTHY: Order = ['turn', 'healthy'];
 const FAILING: Order = ['turn', 'failing'];
@@ -46,6 +48,30 @@ export function keyValueState(db: Database): StateRepo {
     },
 
     get: (webhookIds) => db.getAll(webhookIds.map(keys.queue)),
+
+    takeTokens: (requests, { now }) =>
+      db.update((tx) => inTurn(requests, (request) => take(tx, request, now))),
+
+    async returnTokens(entries) {
+      await db.update((tx) => inTurn(entries, (entry) => giveBack(tx, entry)));
+    },
+
+    async recordOutcomes(tallies) {
+      await db.update(async (tx) => {
+        for (const tally of tallies) putTally(tx, tally);
+      });
+    },
+
+    async outcomes({ webhookId, since }) {
+      const found = await db.committed.range(keys.tallies(webhookId, since), Number.MAX_SAFE_INTEGER);
+      return found.map(([, tally]) => tally);
+    },
+
+    pruneState: ({ now, outcomesBefore, limit }) =>
+      db.update(async (tx) => {
+        const removed = [await pruneTallies(tx, outcomesBefore, limit), await pruneBuckets(tx, now, limit)];
+        return removed.some((count) => count >= limit);
+      }),
   };
 }
 

@@ -5,6 +5,7 @@ import { numberIn, oneOf, plainObject, stringIn } from '../domain/check.ts';
 import { checkPatterns } from '../domain/event-pattern.ts';
 import { checkFilter } from '../domain/filter-check.ts';
 import { checkTenantId } from '../domain/ids.ts';
+import type { RateLimit } from '../domain/rate-limit.ts';
 import { checkRetryPolicyData, type RetryPolicyData } from '../domain/retry-policy.ts';
 import type { DeliveryMode, Signing, WebhookRecord } from '../domain/webhook.ts';
 import { InvalidInputError, quote } from '../errors.ts';
@@ -28,6 +29,7 @@ export const optionalFields = [
   'retry',
   'timeoutMs',
   'maxInFlight',
+  'rateLimit',
 ] as const;
 
 type FieldName = 'url' | 'events' | 'tenantId' | (typeof optionalFields)[number];
@@ -49,6 +51,7 @@ export const readers: { readonly [Name in FieldName]: Reader<NonNullable<Webhook
   timeoutMs: (value, { maxTimeoutMs }) =>
     numberIn('timeoutMs', value, { min: 1, max: maxTimeoutMs, integer: true }),
   maxInFlight: (value) => numberIn('maxInFlight', value, { min: 1, max: 65_536, integer: true }),
+  rateLimit: readRate,
 };
 
 function readRetry(value: unknown): RetryPolicyData {
@@ -57,6 +60,15 @@ function readRetry(value: unknown): RetryPolicyData {
     'retry',
     `retry of a webhook must be made by retrySchedule or retryExponential, not ${quote(value)}: code cannot be stored`,
   );
+}
+
+/** One request in ten weeks is the slowest: what a bucket owes stays an instant that every store can hold. */
+function readRate(value: unknown): RateLimit {
+  const { perMinute, burst = 1 } = plainObject('rateLimit', value, { keys: ['perMinute', 'burst'] as const });
+  return {
+    perMinute: numberIn('rateLimit.perMinute', perMinute, { min: 0.00001, max: 600_000 }),
+    burst: numberIn('rateLimit.burst', burst, { min: 1, max: 10_000, integer: true }),
+  };
 }
 
 /** Reads how a webhook signs. */

@@ -1,5 +1,5 @@
-import { type BatchLimits, defaultBatchLimits } from '../domain/batch.ts';
 /** What a host gives to create or change a webhook, and how that is read. */
+import { type BatchLimits, defaultBatchLimits } from '../domain/batch.ts';
 import { plainObject } from '../domain/check.ts';
 import type { Filter } from '../domain/filter.ts';
 import { defaultTenantId } from '../domain/ids.ts';
@@ -8,10 +8,6 @@ import type { DeliveryMode, Signing, WebhookRecord } from '../domain/webhook.ts'
 import { checkSecret } from '../http/secret.ts';
 import { optionalFields, readDelivery, readers, readSigning, type WebhookPolicy } from './webhook-fields.ts';
 
-/**
- * A new webhook. Fields that are not here are refused by name; a wrong one rejects with `InvalidInputError`, a URL that may
- * not be called with `ForbiddenEndpointError`.
- */
 /** How a webhook wants its deliveries, in any part. */
 export interface DeliveryInput {
   readonly semantics?: DeliveryMode['semantics'] | undefined;
@@ -26,6 +22,21 @@ export interface DeliveryInput {
   readonly ordered?: boolean | { readonly onExhausted?: 'block' | 'skip' | undefined } | undefined;
 }
 
+/**
+ * How many requests it gets in a time, by all processes together. A batch, a retry and a test event are one request each. What is over it waits in its
+ * queue, and slows nobody else. A changed rate counts for requests that start afterwards, and begins with a full burst.
+ */
+export interface RateInput {
+  /** 0.00001 to 600 000; 0.5 is one in two minutes. */
+  readonly perMinute: number;
+  /** How many may go at once after a pause: a whole number, 1 to 10 000. @default 1: evenly spaced */
+  readonly burst?: number | undefined;
+}
+
+/**
+ * A new webhook. Fields that are not here are refused by name; a wrong one rejects with `InvalidInputError`, a URL that may
+ * not be called with `ForbiddenEndpointError`.
+ */
 export interface NewWebhook<Kind extends Signing = Signing> {
   /** Where events are posted: `https:`, a public host, no credentials, no fragment, 2 048 characters at most. */
   readonly url: string;
@@ -51,6 +62,8 @@ export interface NewWebhook<Kind extends Signing = Signing> {
   readonly timeoutMs?: number | undefined;
   /** Requests under way at a time, per process: 1 to 65 536. @default the `maxInFlightPerWebhook` option */
   readonly maxInFlight?: number | undefined;
+  /** Requests per minute, by all processes together. @default no limit */
+  readonly rateLimit?: RateInput | undefined;
   /** `hmac-sha256`: with a secret that the receiver knows too; `ed25519`: with a private key of which it knows the public half. @default 'hmac-sha256' */
   readonly signing?: Kind | undefined;
   /**
@@ -76,6 +89,7 @@ export interface WebhookPatch {
   readonly retry?: RetryPolicyData | null | undefined;
   readonly timeoutMs?: number | null | undefined;
   readonly maxInFlight?: number | null | undefined;
+  readonly rateLimit?: RateInput | null | undefined;
 }
 
 /** What of a webhook's record comes from its owner and may change. */

@@ -10,6 +10,7 @@ import type { WebhookRepo, WebhookStore } from '../repos.ts';
 import type { Storage } from '../runtime/storage.ts';
 import { type Delivery, publicStatus, toDelivery, toWebhook, type Webhook } from '../views.ts';
 import { checkId } from './check-id.ts';
+import { type HealthQuery, healthOf, readHealthQuery, type WebhookHealth } from './health.ts';
 import { type Page, readPage, toPage } from './pages.ts';
 import type { WebhookPolicy } from './webhook-fields.ts';
 import {
@@ -68,6 +69,8 @@ export interface WebhookAdmin {
    * `ConflictError` when it is Disabled or Unavailable.
    */
   sendTest(id: string): Promise<Delivery>;
+  /** How it fares, and what waits for it. Needs no start. Rejects with `InvalidInputError`, `NotFoundError` or `StorageError`. */
+  health(id: string, query?: HealthQuery): Promise<WebhookHealth>;
 }
 
 /** What it works with. */
@@ -94,7 +97,7 @@ export class Webhooks implements WebhookAdmin {
   }
 
   async create<Kind extends Signing>(input: NewWebhook<Kind>): Promise<KeyedWebhook<Kind>> {
-    const { settings, storage, changed } = this.#parts;
+    const { settings, storage, changed, reporter } = this.#parts;
     const { signing, secret: given, ...fields } = parseNewWebhook(input, this.#policy);
     const secret = given ?? generateSecret(settings.random, signing);
     const now = settings.clock.now();
@@ -110,7 +113,9 @@ export class Webhooks implements WebhookAdmin {
     // Repeated by the short retries, an insert that was applied but not acknowledged finds itself: that is success too.
     await storage.once('webhooks.insert', () => this.#store().insert(record));
     changed(record.id);
-    return handedOut(toWebhook(record), secret) as KeyedWebhook<Kind>;
+    const webhook = toWebhook(record);
+    reporter.emit('webhook:created', { webhook });
+    return handedOut(webhook, secret) as KeyedWebhook<Kind>;
   }
 
   async get(id: string): Promise<Webhook | undefined> {
@@ -136,7 +141,11 @@ export class Webhooks implements WebhookAdmin {
 
   async update(id: string, patch: WebhookPatch): Promise<Webhook> {
     const changes = parseWebhookPatch(patch, this.#policy);
-    return toWebhook(await this.#revise(id, (record) => withChanges(record, changes)));
+    const webhook = toWebhook(await this.#revise(id, (current) => withChanges(current, changes)));
+    this.#parts.reporter.emit('webhook:updated', { webhook });
+    // Its queue may rest until the rate that was allows another request.
+    if (changes.rateLimit !== undefined) await this.#resetQueue(id, this.#parts.settings.clock.now());
+    return webhook;
   }
 
   async rotateSecret<Kind extends Signing>(
@@ -152,15 +161,18 @@ export class Webhooks implements WebhookAdmin {
       if (secret === undefined || secretFace(secret).signing !== kind) secret = generateSecret(random, kind);
       return { ...current, secrets: rotated(current.secrets, secret, { now, until: now + overlapMs }) };
     });
-    return handedOut(toWebhook(record), secret ?? '') as KeyedWebhook<Kind>;
+    const webhook = toWebhook(record);
+    this.#parts.reporter.emit('webhook:rotated', { webhook });
+    return handedOut(webhook, secret ?? '') as KeyedWebhook<Kind>;
   }
 
   async delete(id: string): Promise<void> {
-    const { storage, settings } = this.#parts;
+    const { storage, settings, reporter } = this.#parts;
     checkId(id);
     // Before it, for later: should this process end in between, the queue comes up once more, and whoever serves it finds the webhook gone.
     await this.#resetQueue(id, settings.clock.now() + settings.leaseMs);
     const existed = await storage.once('webhooks.delete', () => this.#store().delete(id));
+    if (existed) reporter.emit('webhook:deleted', { webhookId: id });
     // Whoever serves its queue next finds the webhook gone and gives up what waits there. Also where it was gone already: it may be this very
     // call that deleted it, by a try whose answer was lost.
     await this.#resetQueue(id, settings.clock.now());
@@ -197,6 +209,11 @@ export class Webhooks implements WebhookAdmin {
     );
     if (delivery === undefined) throw new NotFoundError('delivery', deliveryId);
     return toDelivery(delivery);
+  }
+
+  async health(id: string, query: HealthQuery = {}): Promise<WebhookHealth> {
+    const read = readHealthQuery(query);
+    return await healthOf(await this.#need(id), read, this.#parts);
   }
 
   /** Changes what is stored of a webhook but its status, on what others have made of it meanwhile. */

@@ -1,7 +1,7 @@
 import type { AttemptData, AttemptErrorKind } from '../domain/delivery.ts';
 import type { EventRecord } from '../domain/event.ts';
 import type { Answer } from '../domain/outcome.ts';
-import { HostCodeError, messageOf } from '../errors.ts';
+import { HostCodeError, messageOf, quote, StorageError } from '../errors.ts';
 import { maskParts } from '../http/redact.ts';
 import { parseRetryAfter } from '../http/retry-after.ts';
 import type { Signer } from '../http/signing.ts';
@@ -71,6 +71,10 @@ export class AttemptInProgress {
   start(): void {
     // By the clock itself: an attempt always ends its own timer, and there are many.
     this.#cancelTimer = this.#parts.run.clock.schedule(this.#timeoutMs, () => this.#end('timeout'));
+    if (this.#input.template.isSealed(this.#startedAt)) {
+      this.#cannotOpen();
+      return;
+    }
     try {
       const signed = this.#sign();
       if (typeof signed === 'string') this.#send(signed);
@@ -187,6 +191,12 @@ export class AttemptInProgress {
     const cause = new Error(this.#masked(messageOf(thrown)));
     this.#parts.run.reporter.emit('error', new HostCodeError('signer', { cause }));
     this.#noAnswer('signing', 'no signature could be made');
+  }
+
+  #cannotOpen(): void {
+    const message = `the secrets of webhook ${quote(this.#input.template.webhook.id)} cannot be opened with secretKey`;
+    this.#parts.run.reporter.emit('error', new StorageError('webhooks.getMany', message));
+    this.#noAnswer('signing', 'the secrets of the webhook cannot be opened');
   }
 
   #noAnswer(kind: AttemptErrorKind, message: string): void {

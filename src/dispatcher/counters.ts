@@ -1,4 +1,4 @@
-import type { SettledState } from '../domain/delivery.ts';
+import type { AttemptData, SettledState } from '../domain/delivery.ts';
 import type { SettleResult } from '../repos.ts';
 import { wasStored } from './settler.ts';
 
@@ -19,12 +19,12 @@ export class Counters {
   late = 0;
 
   /** Takes note of one claim's end; its deliveries are counted, a request of several is one attempt of each. */
-  count({ next, deliveries }: Ended, attempted: boolean, result: SettleResult): void {
-    if (attempted) this.attempted += deliveries;
+  count({ next, deliveries }: Ended, attempt: AttemptData | undefined, result: SettleResult): void {
+    if (attempt !== undefined) this.attempted += deliveries;
     if (result === 'late') this.late += deliveries;
     if (!wasStored(result)) return;
     if (next.status === 'delivered') this.delivered += deliveries;
     else if (next.status === 'exhausted') this.exhausted += deliveries;
-    else if (attempted) this.failed += deliveries;
+    else if (attempt?.counted === true) this.failed += deliveries;
   }
 }

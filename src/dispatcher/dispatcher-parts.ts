@@ -1,6 +1,7 @@
 import type { Settings } from '../options.ts';
 import type { EventRepo } from '../repos.ts';
 import type { Run } from '../runtime/run.ts';
+import type { Tallies } from '../runtime/tallies.ts';
 import type { WebhookCache } from '../runtime/webhook-cache.ts';
 import type { WebhookStatuses } from '../runtime/webhook-statuses.ts';
 import type { Performer } from './performer.ts';
@@ -13,6 +14,7 @@ export interface DispatcherParts {
   readonly repo: EventRepo;
   readonly cache: WebhookCache;
   readonly statuses: WebhookStatuses;
+  readonly tallies: Tallies;
   readonly performer: Performer;
   readonly hooks: QueueHooks;
   /** Called whenever something ended: the dispatcher may have become idle. */

@@ -259,8 +259,9 @@ export class Dispatcher {
   #mayStart(claim: Claim, lane: Lane, { webhook, now }: Moment): boolean {
     const { hooks } = this.#parts;
     if (now < lane.pausedUntil || !this.#leaseCovers(claim, webhook, now)) return false;
-    const apart = claim.delivery.queue === 'own' || webhook.status.state === 'retrying';
-    return !apart || hooks.mayServe(lane);
+    const { status, rateLimit } = webhook;
+    const apart = claim.delivery.queue === 'own' || status.state === 'retrying' || rateLimit !== undefined;
+    return !apart || hooks.mayServe(lane, webhook);
   }
 
   #leaseCovers(claim: Claim, webhook: WebhookRecord, now: number): boolean {
@@ -285,8 +286,9 @@ export class Dispatcher {
   }
 
   #start(lane: Lane, claim: Claim, { webhook, now }: Moment): void {
-    const { performer } = this.#parts;
+    const { performer, hooks } = this.#parts;
     this.lanes.shift(lane);
+    if (webhook.rateLimit !== undefined) hooks.started(lane);
     this.#flightNumber += 1;
     const flight: Flight = {
       lane,
@@ -358,7 +360,7 @@ export class Dispatcher {
     }
     // What waited for its turn behind this one is due by now.
     if (claim.delivery.orderingKey !== undefined) hooks.joined(lane, this.#parts.run.now());
-    this.counters.count({ next, deliveries: claim.others.length + 1 }, attempt !== undefined, result);
+    this.counters.count({ next, deliveries: claim.others.length + 1 }, attempt, result);
     hooks.changed(lane);
   }
 }

@@ -1,4 +1,5 @@
 import type { Outcome } from '../domain/outcome.ts';
+import type { WebhookRecord } from '../domain/webhook.ts';
 import type { QueueOpening } from '../repos.ts';
 import type { Lane } from './lane.ts';
 
@@ -6,8 +7,10 @@ import type { Lane } from './lane.ts';
 export interface QueueHooks {
   /** How many deliveries the claims under way may bring. */
   readonly asked: number;
-  /** Whether this process may start requests for a webhook that is served from its own queue: only under its lease. */
-  mayServe(lane: Lane): boolean;
+  /** Whether this process may start a request for a webhook that is served from its own queue: only under its lease, and as its rate allows. */
+  mayServe(lane: Lane, webhook: WebhookRecord): boolean;
+  /** A request of a webhook with a rate starts. */
+  started(lane: Lane): void;
   /** An attempt failed by the endpoint's doing. */
   failed(failure: Failure): void;
   /** The queue that has to be open before the webhook is stored as Retrying, unless it is served here. */

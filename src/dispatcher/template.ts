@@ -1,7 +1,8 @@
 import type { EventRecord } from '../domain/event.ts';
 import type { WebhookRecord } from '../domain/webhook.ts';
 import { isReservedHeader } from '../http/headers.ts';
-import { maskHeaders, redactUrl, secretParts } from '../http/redact.ts';
+import { credentialsIn, maskHeaders, redactUrl, secretParts, tokensIn } from '../http/redact.ts';
+import { isSealed } from '../http/sealed-text.ts';
 
 /** What of a request is the same for every event of a webhook: made once per version of its record. */
 export class Template {
@@ -15,6 +16,8 @@ export class Template {
   readonly #hidden: readonly string[];
   /** The secrets, where none of them expires. */
   readonly #secrets: readonly string[] | undefined;
+  /** Whether something of it could not be opened, be it a secret that signs no more. */
+  readonly #hasSealed: boolean;
 
   constructor(webhook: WebhookRecord, userAgent: string) {
     const secrets = webhook.secrets.map(({ secret }) => secret);
@@ -24,6 +27,7 @@ export class Template {
     const credentials = credentialsIn(this.#headers);
     this.#hasCredentials = credentials.length > 0;
     this.#hidden = secretParts([...secrets, ...credentials, ...tokensIn(webhook.url)]);
+    this.#hasSealed = [...secrets, ...credentials].some(isSealed);
     this.#secrets = webhook.secrets.some(({ expiresAt }) => expiresAt !== undefined) ? undefined : secrets;
   }
 
@@ -32,6 +36,12 @@ export class Template {
     if (this.#secrets !== undefined) return this.#secrets;
     const active = this.webhook.secrets.filter(({ expiresAt }) => expiresAt === undefined || expiresAt > now);
     return active.map(({ secret }) => secret);
+  }
+
+  /** Whether a credential or a secret that signs now could not be opened: then there is nothing that may be sent. */
+  isSealed(now: number): boolean {
+    if (!this.#hasSealed) return false;
+    return [...this.secrets(now), ...credentialsIn(this.#headers)].some(isSealed);
   }
 
   /** The headers of a request. Ours come last: neither an event nor a webhook can override them. */
@@ -66,23 +76,4 @@ export class Template {
 function sendable(headers: Readonly<Record<string, string>>): Record<string, string> {
   const named = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
   return Object.fromEntries(named.filter(([name]) => !isReservedHeader(name)));
-}
-
-/** The values in a URL's query, as written and as decoded: they may be tokens, and a 404 often repeats the URL. */
-function tokensIn(url: string): string[] {
-  // A host that keeps its own webhooks table may keep anything there; the transport will refuse it.
-  const parsed = URL.parse(url);
-  if (parsed === null) return [];
-  const { search, searchParams } = parsed;
-  const written = search
-    .slice(1)
-    .split('&')
-    .map((parameter) => parameter.slice(parameter.indexOf('=') + 1));
-  return [...written, ...searchParams.values()];
-}
-
-/** The values of headers that are masked where they are shown. */
-function credentialsIn(headers: Readonly<Record<string, string>>): string[] {
-  const shown = maskHeaders(headers);
-  return Object.entries(headers).flatMap(([name, value]) => (shown[name] === value ? [] : [value]));
 }

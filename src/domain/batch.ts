@@ -41,8 +41,12 @@ export function bytesInBatch({
   return body.byteLength + id.length + type.length + ELEMENT_BYTES;
 }
 
+/** What nearly all events are. */
+const JSON_WITHOUT_HEADERS = '["application/json",[]]';
+
 /** Events go into one batch where this is equal: content type and headers, which a request has once. */
 export function batchKind({ contentType, headers }: Pick<EventRecord, 'contentType' | 'headers'>): string {
+  if (headers === undefined && contentType === 'application/json') return JSON_WITHOUT_HEADERS;
   const sorted = Object.entries(headers ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([contentType.toLowerCase().replaceAll(/\s/g, ''), sorted]);
 }

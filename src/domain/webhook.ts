@@ -1,5 +1,6 @@
 import type { BatchLimits } from './batch.ts';
 import type { Filter } from './filter.ts';
+import type { RateLimit } from './rate-limit.ts';
 import type { RetryPolicyData } from './retry-policy.ts';
 
 /** How a webhook wants its deliveries. */
@@ -19,9 +20,9 @@ export interface DeliveryMode {
   readonly onExhausted?: 'block' | 'skip';
 }
 
-/** Whether its deliveries always wait in its own queue, where turns are kept and batches are formed. */
-export function hasOwnQueue({ delivery }: WebhookRecord): boolean {
-  return delivery.ordered || delivery.mode === 'batched';
+/** Whether its deliveries always wait in its own queue, where turns are kept, batches are formed and rates are held. */
+export function hasOwnQueue({ delivery, rateLimit }: WebhookRecord): boolean {
+  return delivery.ordered || delivery.mode === 'batched' || rateLimit !== undefined;
 }
 
 /** Whether a delivery of this webhook that is given up keeps its place in the order. */
@@ -60,6 +61,8 @@ export interface WebhookRecord {
   readonly retry?: RetryPolicyData;
   readonly timeoutMs?: number;
   readonly maxInFlight?: number;
+  /** Requests in a time, by all processes together. */
+  readonly rateLimit?: RateLimit;
   /** Newest first, of either kind; the first is current. */
   readonly secrets: readonly WebhookSecret[];
   /** Epoch ms. */

@@ -92,7 +92,7 @@ function entriesOf(field: string, value: unknown, InvalidField: FieldError): rea
   } catch (cause) {
     throw new InvalidField(field, `${field} cannot be read`, { cause });
   }
-  throw new InvalidField(field, `${field} must be a plain object of strings, not ${quote(value)}`);
+  throw new InvalidField(field, `${field} must be a plain object of strings, not ${kindOf(value)}`);
 }
 
 function isPlainObject(value: unknown): value is object {
@@ -101,13 +101,18 @@ function isPlainObject(value: unknown): value is object {
   return prototype === Object.prototype || prototype === null;
 }
 
+/** What it is, and not the value: that may be a credential. */
+function kindOf(value: unknown): string {
+  return typeof value === 'object' || typeof value === 'function' ? quote(value) : typeof value;
+}
+
 function nameProblem(spelled: string, name: string): string | undefined {
   if (!tokenPattern.test(spelled)) return 'is not a header name';
   return isReservedHeader(name) ? 'is a reserved header' : undefined;
 }
 
 function valueProblem(value: unknown): string | undefined {
-  if (typeof value !== 'string') return `must be a string, not ${quote(value)}`;
+  if (typeof value !== 'string') return `must be a string, not ${kindOf(value)}`;
   if (value.length > MAX_VALUE_BYTES)
     return `has ${value.length} characters; at most ${MAX_VALUE_BYTES} are allowed`;
   return valuePattern.test(value)

@@ -1,3 +1,5 @@
+import { placesOf, unescaped } from './escapes.ts';
+
 const MASK = '***';
 
 /** Parts of header names that tell a value is worth hiding. */
@@ -20,12 +22,18 @@ export function maskHeaders(
 ): Readonly<Record<string, string>> {
   const masked: Record<string, string> = {};
   for (const name of Object.keys(headers)) {
-    masked[name] = isTelling(name) || names.includes(name) ? MASK : (headers[name] ?? '');
+    masked[name] = isCredential(name) || names.includes(name) ? MASK : (headers[name] ?? '');
   }
   return masked;
 }
 
-function isTelling(name: string): boolean {
+/** The values that `maskHeaders` hides. */
+export function credentialsIn(headers: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(headers).flatMap(([name, value]) => (isCredential(name) ? [value] : []));
+}
+
+/** Whether the name of a header, in any case, tells that its value is a credential or a signature. */
+export function isCredential(name: string): boolean {
   const known = verdicts.get(name);
   if (known !== undefined) return known;
   const lower = name.toLowerCase();
@@ -49,13 +57,23 @@ function maskParameter(parameter: string): string {
   return `${parameter.slice(0, equals + 1)}${MASK}`;
 }
 
+/** The values in a URL's query, as written and as decoded: they may be tokens, and an answer often repeats the URL. None where it is no URL. */
+export function tokensIn(url: string): readonly string[] {
+  const parsed = URL.parse(url);
+  if (parsed === null) return [];
+  const { search, searchParams } = parsed;
+  const parameters = search.slice(1).split('&');
+  const written = parameters.map((parameter) => parameter.slice(parameter.indexOf('=') + 1));
+  return [...written, ...searchParams.values()];
+}
+
 /** Shorter texts are no secrets, and replacing them would garble what is left. */
 const MIN_SECRET_LENGTH = 8;
 
 /**
  * A text (a response body, an error message) without our secrets in it. Give signing secrets, values of `webhook-signature`
- * and of credential headers whole: their parts (the base64 after `whsec_`, `whsk_` or `v1,`, the token after `Bearer`) are found too, as are the escaped forms that JSON
- * writers make of `/` and `+`, and a secret that the end of the text cuts short.
+ * and of credential headers whole: their parts (the base64 after `whsec_`, `whsk_` or `v1,`, the token after `Bearer`) are found too, as are those
+ * of which characters are escaped as in JSON, URLs or HTML, and a secret that the end of the text cuts short.
  */
 export function maskSecrets(text: string, secrets: readonly string[]): string {
   return maskParts(text, secretParts(secrets));
@@ -64,33 +82,61 @@ export function maskSecrets(text: string, secrets: readonly string[]): string {
 /** The parts of secrets that `maskParts` looks for: made once where they are used often. */
 export function secretParts(secrets: readonly string[]): readonly string[] {
   const parts = secrets
-    .flatMap((secret) => secret.split(/[\s,]+/))
+    .flatMap((secret) => secret.split(/[\s,;]+/))
     .map((part) => part.replace(/^wh(?:sec|sk)_/, ''));
-  return parts.filter((part) => part.length >= MIN_SECRET_LENGTH);
+  // Of a cookie or a parameter the value by itself too: `sid=…`, `token="…"`.
+  const values = parts.map((part) => part.replace(/^[\w-]+=(?==*[^=])"?|"$/g, ''));
+  return [...new Set([...parts, ...values])].filter((part) => part.length >= MIN_SECRET_LENGTH);
 }
 
 /** `maskSecrets` for parts that were taken apart before. */
 export function maskParts(text: string, parts: readonly string[]): string {
   if (text.length < MIN_SECRET_LENGTH) return text;
-  const escapes = text.includes('\\');
-  let masked = text;
-  for (const part of parts) {
-    if (part.length < MIN_SECRET_LENGTH) continue;
-    masked = maskExact(masked, part);
-    if (!escapes) continue;
-    if (part.includes('/')) masked = maskExact(masked, part.replaceAll('/', '\\/'));
-    if (part.includes('+')) masked = maskExact(masked, part.replaceAll('+', '\\u002B'));
-  }
-  return masked;
+  const masked = replaced(text, spansOf(text, parts));
+  return /[%\\&]/.test(masked) ? maskEscaped(masked, parts) : masked;
 }
 
-function maskExact(text: string, part: string): string {
+function maskEscaped(text: string, parts: readonly string[]): string {
+  const plain = unescaped(text);
+  const spans = plain === text ? [] : spansOf(plain, parts);
+  if (spans.length === 0) return text;
+  const places = placesOf(text);
+  const placeOf = (index: number): number => places[index] ?? text.length;
+  return replaced(
+    text,
+    spans.map(([start, end]) => [placeOf(start), placeOf(end)]),
+  );
+}
+
+/** From the first character of what is to be hidden to the one behind it. */
+type Span = readonly [start: number, end: number];
+
+function spansOf(text: string, parts: readonly string[]): readonly Span[] {
+  const spans: Span[] = [];
+  for (const part of parts) if (part.length >= MIN_SECRET_LENGTH) addSpans(spans, text, part);
+  return spans.sort(([a], [b]) => a - b);
+}
+
+/** Where a part is, and at the end of the text a beginning of it; its head may recur within it. */
+function addSpans(spans: Span[], text: string, part: string): void {
   const head = part.slice(0, MIN_SECRET_LENGTH);
-  if (!text.includes(head)) return text;
-  const masked = text.replaceAll(part, MASK);
-  // A beginning of the secret that the end of the text cuts short; its head may recur within it.
-  for (let cut = masked.indexOf(head); cut >= 0; cut = masked.indexOf(head, cut + 1)) {
-    if (part.startsWith(masked.slice(cut))) return masked.slice(0, cut) + MASK;
+  let next = 0;
+  for (let at = text.indexOf(head); at >= 0; at = text.indexOf(head, next)) {
+    const isWhole = text.startsWith(part, at);
+    if (isWhole || part.startsWith(text.slice(at)))
+      spans.push([at, isWhole ? at + part.length : text.length]);
+    next = isWhole ? at + part.length : at + 1;
   }
-  return masked;
+}
+
+/** The text with every span as one mask; of those that overlap there is one. */
+function replaced(text: string, spans: readonly Span[]): string {
+  if (spans.length === 0) return text;
+  let masked = '';
+  let done = 0;
+  for (const [start, end] of spans) {
+    if (start >= done) masked += text.slice(done, start) + MASK;
+    done = Math.max(done, end);
+  }
+  return masked + text.slice(done);
 }

@@ -2,6 +2,7 @@ import type { Signing } from '../domain/webhook.ts';
 import { InvalidInputError } from '../errors.ts';
 import type { Random } from '../random.ts';
 import { isPrivateKey, privateKeyOf, publicKeyOf, readPrivateKey } from './ed25519.ts';
+import { isSealed } from './sealed-text.ts';
 
 const PREFIX = 'whsec_';
 const SECRET_BYTES = 32;
@@ -50,15 +51,16 @@ function isSecret(value: string): boolean {
 /** What may be shown of a secret at any time. */
 export interface SecretFace {
   readonly signing: Signing;
-  /** The last four characters: of the secret itself, or of the public key where there is one. */
+  /** The last four characters: of the secret itself, or of the public key where there is one. Empty where the secret could not be opened. */
   readonly secretHint: string;
   /** `whpk_…`; for `ed25519` only. */
   readonly publicKey?: string;
 }
 
-/** What may be shown of a stored secret. Nothing of a private key is, however malformed. */
+/** What may be shown of a stored secret. Nothing of a private key is, however malformed, nor of a sealed text. */
 export function secretFace(secret: string): SecretFace {
-  if (!isPrivateKey(secret)) return { signing: 'hmac-sha256', secretHint: secret.slice(-HINT_LENGTH) };
+  if (!isPrivateKey(secret))
+    return { signing: 'hmac-sha256', secretHint: isSealed(secret) ? '' : secret.slice(-HINT_LENGTH) };
   const publicKey = publicKeyOf(secret);
   if (publicKey === undefined) return { signing: 'ed25519', secretHint: '' };
   return { signing: 'ed25519', secretHint: publicKey.slice(-HINT_LENGTH), publicKey };

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { createHmac, createSecretKey, sign } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { isPrivateKey, isPublicKey, signingKey } from './ed25519.ts';
+import { isSealed } from './sealed-text.ts';
 
 /** Makes the signatures of a request. A host may supply its own: asymmetric, or with keys that it does not hand out. */
 export interface Signer {
@@ -51,6 +52,7 @@ type Sign = (message: SignedMessage) => string;
 /** The secret says by its prefix how it signs; a key of one kind never serves the other. */
 function signerWith(symmetric: (secret: string) => Sign): Signer {
   const signs = cache((secret) => {
+    if (isSealed(secret)) throw new TypeError('a sealed secret cannot sign');
     if (isPrivateKey(secret)) return ed25519(secret);
     if (isPublicKey(secret)) throw new TypeError('a public key verifies, it cannot sign');
     return symmetric(secret);

@@ -46,8 +46,9 @@ export class Batches {
   /** All members of a row's batch, if they are all there and can be claimed. */
   #whole({ record, home }: DeliveryRow, now: number): readonly DeliveryRow[] | undefined {
     const { batch } = record;
-    const members = [...(this.#members.get(batch?.id ?? '') ?? [])];
-    if (members.length === 0 || members.length !== batch?.size) return undefined;
+    const known = batch && this.#members.get(batch.id);
+    if (known === undefined || known.size !== batch?.size) return undefined;
+    const members = [...known];
     // By its place in the queue, where it has one: who waits for a turn is out of reach.
     const isWhole = members.every((row) => row.home === home && (row.ticket?.at ?? instantOf(row)) <= now);
     return isWhole ? members.sort(byAppend) : undefined;

@@ -1,5 +1,6 @@
-import type { BatchClaim, ClaimedDelivery, ClaimResult } from '../repos.ts';
+import type { BatchClaim, ClaimedDelivery, ClaimResult, DeliveryCounts } from '../repos.ts';
 import { Batches, instantOf } from './batches.ts';
+import { Counts } from './counts.ts';
 import type { DeliveryRow } from './delivery-row.ts';
 import { DueQueue } from './due-queue.ts';
 import { OrderLines } from './order-line.ts';
@@ -32,6 +33,7 @@ export class DeliveryQueues {
   #ids: string[] | undefined = [];
   readonly #lines = new OrderLines();
   readonly #batches = new Batches();
+  readonly #counts = new Counts();
 
   /** Queues a waiting row by its record. */
   enter(row: DeliveryRow): void {
@@ -42,8 +44,9 @@ export class DeliveryQueues {
     this.align(row);
   }
 
-  /** Brings batches and the line of a row's ordering key up to date with its record: of a line whoever's turn it is can be claimed, and nobody else. */
+  /** Brings counts, batches and the line of a row's ordering key up to date with its record: of a line whoever's turn it is can be claimed, and nobody else. */
   align(row: DeliveryRow): void {
+    this.#counts.note(row);
     this.#batches.note(row);
     const line = this.#lines.of(row.record);
     if (line === undefined) return;
@@ -123,6 +126,11 @@ export class DeliveryQueues {
       if (this.#own.get(id)?.nextAt !== OUT_OF_REACH) found.push(id);
     }
     return found;
+  }
+
+  /** How much of a webhook's waits and is given up. */
+  countOf(request: { readonly webhookId: string; readonly limit: number }): DeliveryCounts {
+    return this.#counts.of(request);
   }
 
   /** A row has been taken out of its queue. */

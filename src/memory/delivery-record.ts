@@ -104,6 +104,25 @@ export function replayingRecord(record: DeliveryRecord): DeliveryRecord {
   return next;
 }
 
+/**
+ * The record cancelled: what waits is given up, an exhausted one that blocks does so no more. Undefined where there is nothing to cancel.
+ */
+export function cancelledRecord(record: DeliveryRecord, now: number): DeliveryRecord | undefined {
+  switch (record.status) {
+    case 'pending':
+    case 'failed':
+    case 'replaying':
+      return exhaustedRecord(record, { reason: 'cancelled' }, now);
+    case 'exhausted': {
+      const { blocks, ...kept } = record;
+      return blocks && kept;
+    }
+    case 'delivering':
+    case 'delivered':
+      return undefined;
+  }
+}
+
 /** The record of a replay whose turn has come. */
 export function promotedRecord(record: DeliveryRecord, now: number): DeliveryRecord {
   const next = carried(record);

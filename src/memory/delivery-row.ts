@@ -1,14 +1,15 @@
 import type { BatchMembership } from '../domain/batch.ts';
 import type { AttemptData, AttemptRecord, DeliveryRecord } from '../domain/delivery.ts';
 import type { EventRecord } from '../domain/event.ts';
-import type { ClaimedDelivery, Settlement } from '../repos.ts';
+import type { ClaimedDelivery, DeliveryContent, DeliveryCounts, Settlement } from '../repos.ts';
 import { claimedRecord, settledRecord, withLateAttempt } from './delivery-record.ts';
 import type { DueQueue, Ticket } from './due-queue.ts';
 
 /** A delivery with all that belongs to it. Records are replaced, never changed: callers keep what they were given. */
 export class DeliveryRow {
   record: DeliveryRecord;
-  readonly event: EventRecord;
+  /** As its webhook gets it: with its own body where it has one. */
+  event: EventRecord;
   /** Rises with every append: the order among deliveries due at the same instant. */
   readonly order: number;
   /** Where it waits while it is pending, failed or delivering. */
@@ -18,6 +19,8 @@ export class DeliveryRow {
   place: Ticket<DeliveryRow> | undefined = undefined;
   /** The batch that it is counted among. */
   batchId: string | undefined = undefined;
+  /** What it is counted as. */
+  countedAs: keyof DeliveryCounts | undefined = undefined;
   /** Pruned: in no queue, and passed over by listings. */
   isGone = false;
   /** Undefined until there is one: most rows of a backlog have none. */
@@ -28,6 +31,11 @@ export class DeliveryRow {
     this.record = record;
     this.event = event;
     this.order = order;
+  }
+
+  /** What its webhook gets. */
+  get content(): DeliveryContent {
+    return { delivery: this.record, event: this.event };
   }
 
   /** All attempts by ascending number. */
@@ -47,7 +55,7 @@ export class DeliveryRow {
     if (this.record.status === 'delivering') this.#addAttempt(lostAttempt(this.record, this.#claimedAt));
     this.record = claimedRecord(this.record, leaseUntil, batch);
     this.#claimedAt = now;
-    return { delivery: this.record, event: this.event };
+    return this.content;
   }
 
   /** Ends the present claim. */

@@ -1,11 +1,13 @@
 import type { AttemptRecord, DeliveryRecord } from '../domain/delivery.ts';
 import type { EventRecord } from '../domain/event.ts';
-import { ConflictError, quote } from '../errors.ts';
+import { quote } from '../errors.ts';
 import type {
   AppendEntry,
   AppendOptions,
   AppendResult,
   ClaimResult,
+  DeliveryContent,
+  DeliveryCounts,
   DeliveryQuery,
   EventRepo,
   ExhaustRequest,
@@ -19,13 +21,14 @@ import type {
 } from '../repos.ts';
 import { DeliveryIndex } from './delivery-index.ts';
 import { DeliveryQueues } from './delivery-queues.ts';
-import { exhaustedRecord, promotedRecord, replayingRecord } from './delivery-record.ts';
-import { DeliveryRow } from './delivery-row.ts';
-import { DueQueue } from './due-queue.ts';
-import { EventLog, type StoredEvent } from './event-log.ts';
+import { cancelledRecord, exhaustedRecord, promotedRecord, replayingRecord } from './delivery-record.ts';
+import type { DeliveryRow } from './delivery-row.ts';
+import type { StoredEvent } from './event-log.ts';
 import { Listeners } from './listeners.ts';
 import { Pruning } from './pruning.ts';
+import { Replays } from './replays.ts';
 import type { StoreTime } from './store-time.ts';
+import { type Placed, resultOf, StoredRows } from './stored-rows.ts';
 
 /**
  * Events, deliveries and attempts in maps and heaps. Each method applies in one step, before its promise is returned:
@@ -36,16 +39,12 @@ import type { StoreTime } from './store-time.ts';
  */
 export class MemoryEventRepo implements EventRepo {
   readonly #time: StoreTime;
-  readonly #events = new EventLog();
-  readonly #rows = new Map<string, DeliveryRow>();
+  readonly #rows = new StoredRows();
   readonly #queues = new DeliveryQueues();
-  /** Replaying deliveries by the order of their marking. */
-  readonly #replays = new DueQueue<DeliveryRow>();
+  readonly #replays = new Replays();
   readonly #index = new DeliveryIndex();
   readonly #pruning = new Pruning();
   readonly #listeners = new Listeners<Work>();
-  #appended = 0;
-  #marked = 0;
 
   constructor(time: StoreTime) {
     this.#time = time;
@@ -57,16 +56,12 @@ export class MemoryEventRepo implements EventRepo {
         `The in-memory repos have no transactions: tx must be undefined, not ${quote(options.tx)}`,
       );
     }
-    const placed = this.#place(entries);
+    const placed = this.#rows.place(entries);
     for (const { stored, duplicate } of placed) {
       if (!duplicate) this.#enter(stored);
     }
     this.#announce(placed);
-    return placed.map(({ stored, duplicate }) => ({
-      event: stored.event,
-      deliveries: stored.rows.filter((row) => !row.isGone).map((row) => row.record),
-      duplicate,
-    }));
+    return placed.map(resultOf);
   }
 
   async claimExpress(request: ExpressClaim): Promise<ClaimResult> {
@@ -113,8 +108,7 @@ export class MemoryEventRepo implements EventRepo {
       const row = this.#rows.get(id);
       if (row?.record.status !== 'exhausted') continue;
       row.record = replayingRecord(row.record);
-      this.#replays.add(row, this.#marked, 0);
-      this.#marked += 1;
+      this.#replays.add(row);
       this.#queues.align(row);
       marked.push(row.record);
     }
@@ -122,30 +116,45 @@ export class MemoryEventRepo implements EventRepo {
     return marked;
   }
 
+  async cancel(
+    ids: readonly string[],
+    options: { readonly now: number },
+  ): Promise<readonly DeliveryRecord[]> {
+    const cancelled = ids.flatMap((id) => this.#cancel(id, options.now) ?? []);
+    // Of a line another may have its turn now; what had no line held nothing back.
+    const moved = cancelled.filter(({ orderingKey }) => orderingKey !== undefined);
+    const ownQueues = [...new Set(moved.map(({ webhookId }) => webhookId))];
+    if (ownQueues.length > 0) this.#listeners.emit({ express: false, replays: false, ownQueues });
+    return cancelled;
+  }
+
   async promoteReplays(request: {
     readonly now: number;
     readonly limit: number;
   }): Promise<readonly DeliveryRecord[]> {
-    const promoted: DeliveryRecord[] = [];
-    while (promoted.length < request.limit) {
-      const row = this.#replays.takeDue(Number.POSITIVE_INFINITY);
-      if (row === undefined) break;
+    const promoted = this.#replays.take(request.limit).map((row) => {
       row.record = promotedRecord(row.record, request.now);
       this.#queues.enter(row);
-      promoted.push(row.record);
-    }
+      return row.record;
+    });
     if (promoted.length > 0) this.#listeners.emit(workOf(promoted));
     return promoted;
   }
 
   async getDeliveries(ids: readonly string[]): Promise<readonly DeliveryRecord[]> {
-    const rows = Array.from(new Set(ids), (id) => this.#rows.get(id));
-    return rows.filter((row) => row !== undefined).map((row) => row.record);
+    return this.#rows.getAll(ids).map((row) => row.record);
+  }
+
+  async deliveriesOf(eventId: string): Promise<readonly DeliveryRecord[]> {
+    return this.#rows.deliveriesOf(eventId);
+  }
+
+  async getContents(ids: readonly string[]): Promise<readonly DeliveryContent[]> {
+    return this.#rows.getAll(ids).map((row) => row.content);
   }
 
   async getEvents(ids: readonly string[]): Promise<readonly EventRecord[]> {
-    const stored = Array.from(new Set(ids), (id) => this.#events.get(id));
-    return stored.filter((entry) => entry !== undefined).map((entry) => entry.event);
+    return this.#rows.events(ids);
   }
 
   async attempts(deliveryId: string): Promise<readonly AttemptRecord[]> {
@@ -156,6 +165,13 @@ export class MemoryEventRepo implements EventRepo {
     return this.#index.page(query).map((row) => row.record);
   }
 
+  async countDeliveries(request: {
+    readonly webhookId: string;
+    readonly limit: number;
+  }): Promise<DeliveryCounts> {
+    return this.#queues.countOf(request);
+  }
+
   async prune(request: PruneRequest): Promise<PruneResult> {
     const rows = this.#pruning.takeDeliveries(request);
     const stripped = this.#pruning.takeForAttempts(request);
@@ -163,7 +179,7 @@ export class MemoryEventRepo implements EventRepo {
     let attempts = 0;
     for (const row of rows.concat(stripped)) attempts += row.dropAttempts();
     let events = unheard.length;
-    for (const stored of unheard) this.#events.remove(stored);
+    for (const stored of unheard) this.#rows.removeEvent(stored);
     for (const row of rows) events += this.#remove(row);
     const { limit } = request;
     const more = rows.length >= limit || stripped.length >= limit || unheard.length >= limit;
@@ -172,35 +188,6 @@ export class MemoryEventRepo implements EventRepo {
 
   onWork(listener: (work: Work) => void): () => void {
     return this.#listeners.add(listener);
-  }
-
-  /** Gives every entry its place by id and key, or, when one cannot have it, none of them. */
-  #place(entries: readonly AppendEntry[]): readonly Placed[] {
-    const added: StoredEvent[] = [];
-    try {
-      return entries.map((entry) => this.#placeOne(entry, added));
-    } catch (error) {
-      for (const stored of added) {
-        for (const row of stored.rows) this.#rows.delete(row.record.id);
-        this.#events.remove(stored);
-      }
-      throw error;
-    }
-  }
-
-  #placeOne({ event, deliveries }: AppendEntry, added: StoredEvent[]): Placed {
-    const known = this.#events.find(event);
-    if (known !== undefined) return { stored: known, duplicate: true };
-    const stored = this.#events.add(event);
-    added.push(stored);
-    for (const record of deliveries) {
-      if (this.#rows.has(record.id)) throw new ConflictError(`The delivery id ${quote(record.id)} is in use`);
-      const row = new DeliveryRow(record, event, this.#appended);
-      this.#appended += 1;
-      this.#rows.set(record.id, row);
-      stored.rows.push(row);
-    }
-    return { stored, duplicate: false };
   }
 
   #enter(stored: StoredEvent): void {
@@ -219,50 +206,69 @@ export class MemoryEventRepo implements EventRepo {
     }
   }
 
-  /** Takes a delivery out, and its event with the last one. Returns how many events went. */
   #remove(row: DeliveryRow): number {
-    row.isGone = true;
-    this.#rows.delete(row.record.id);
+    const events = this.#rows.remove(row);
     this.#index.forget(row);
     this.#queues.align(row);
-    const stored = this.#events.get(row.record.eventId);
-    if (stored === undefined || stored.rows.some(({ isGone }) => !isGone)) return 0;
-    this.#events.remove(stored);
-    return 1;
+    return events;
+  }
+
+  #cancel(id: string, now: number): DeliveryRecord | undefined {
+    const row = this.#rows.get(id);
+    const cancelled = row && cancelledRecord(row.record, now);
+    if (row === undefined || cancelled === undefined) return undefined;
+    const isEnding = row.record.status !== 'exhausted';
+    this.#queues.leave(row);
+    this.#replays.remove(row);
+    row.record = cancelled;
+    this.#queues.align(row);
+    if (isEnding) this.#pruning.note(row);
+    return cancelled;
   }
 
   #settle(settlement: Settlement, now: number): SettleResult {
     const { others = [] } = settlement;
     if (others.length === 0) return this.#settleOne(settlement, now);
-    const each = [settlement, ...others].map((one) => ({ ...settlement, ...one }));
-    const results = each.every((one) => this.#isHeld(one))
-      ? each.map((one) => this.#settleOne(one, now))
-      : each.map((one) => this.#settleLate(one));
+    const each = [settlement, ...others];
+    const rows = each.flatMap((one) => this.#held(one) ?? []);
+    if (rows.length === each.length) {
+      for (const row of rows) this.#end(row, settlement, now);
+      return 'applied';
+    }
+    const { attempt, next } = settlement;
+    const results = each.map(({ deliveryId, token }) =>
+      this.#settleLate({ deliveryId, token, next, ...(attempt && { attempt }) }),
+    );
     return results[0] ?? 'unknown';
   }
 
   #settleOne(settlement: Settlement, now: number): SettleResult {
-    const row = this.#rows.get(settlement.deliveryId);
-    if (row === undefined || !this.#isHeld(settlement)) return this.#settleLate(settlement);
+    const row = this.#held(settlement);
+    if (row === undefined) return this.#settleLate(settlement);
+    this.#end(row, settlement, now);
+    return 'applied';
+  }
+
+  #end(row: DeliveryRow, settlement: Settlement, now: number): void {
     this.#queues.leave(row);
     row.settle(settlement, now);
     this.#queueOrNote(row);
-    return 'applied';
   }
 
   #settleLate(settlement: Settlement): SettleResult {
     const row = this.#rows.get(settlement.deliveryId);
     if (row === undefined) return 'unknown';
     // Of a batch one claim can be lost, and others not.
-    if (this.#isHeld(settlement)) return 'late';
+    if (this.#held(settlement) !== undefined) return 'late';
     if (row.wasSettledBy(settlement.token)) return 'repeated';
     row.recordLate(settlement);
     return 'late';
   }
 
-  #isHeld({ deliveryId, token }: Settlement): boolean {
-    const record = this.#rows.get(deliveryId)?.record;
-    return record?.status === 'delivering' && record.token === token;
+  /** The row whose present claim that is. */
+  #held({ deliveryId, token }: Pick<Settlement, 'deliveryId' | 'token'>): DeliveryRow | undefined {
+    const row = this.#rows.get(deliveryId);
+    return row?.record.status === 'delivering' && row.record.token === token ? row : undefined;
   }
 
   #announce(placed: readonly Placed[]): void {
@@ -271,12 +277,6 @@ export class MemoryEventRepo implements EventRepo {
     const work = workOf(rows.filter(isWaiting).map(({ record }) => record));
     if (work.express || work.ownQueues.length > 0) this.#listeners.emit(work);
   }
-}
-
-/** Where an entry of an append is stored, and whether it was before. */
-interface Placed {
-  readonly stored: StoredEvent;
-  readonly duplicate: boolean;
 }
 
 /** What came in with these deliveries that wait. */

@@ -1,3 +1,4 @@
+import type { OutcomeTally } from '../domain/tally.ts';
 import type {
   AcquireResult,
   QueueAcquisition,
@@ -7,9 +8,14 @@ import type {
   QueueReset,
   SaveResult,
   StateRepo,
+  TokenGrant,
+  TokenRequest,
+  TokenReturn,
 } from '../repos.ts';
 import { DueQueue, type Ticket } from './due-queue.ts';
 import type { StoreTime } from './store-time.ts';
+import { Tallies } from './tallies.ts';
+import { TokenBuckets } from './token-buckets.ts';
 
 /** One queue's record, which is replaced and never changed, and the place where it waits to be acquired. */
 interface QueueRow {
@@ -30,6 +36,8 @@ export class MemoryStateRepo implements StateRepo {
   readonly #healthy = new DueQueue<QueueRow>();
   readonly #failing = new DueQueue<QueueRow>();
   readonly #leased = new DueQueue<QueueRow>();
+  readonly #buckets = new TokenBuckets();
+  readonly #tallies = new Tallies();
   #created = 0;
   /** The highest token of a closed record: keeps new tokens above old ones even where time stands still. */
   #closedToken = 0;
@@ -80,6 +88,40 @@ export class MemoryStateRepo implements StateRepo {
       if (row !== undefined) found.push(row.record);
     }
     return found;
+  }
+
+  async takeTokens(
+    requests: readonly TokenRequest[],
+    options: { readonly now: number },
+  ): Promise<readonly TokenGrant[]> {
+    const now = this.#time.now(options.now);
+    return requests.map((request) => this.#buckets.take(request, now));
+  }
+
+  async returnTokens(entries: readonly TokenReturn[]): Promise<void> {
+    for (const entry of entries) this.#buckets.giveBack(entry);
+  }
+
+  async recordOutcomes(tallies: readonly OutcomeTally[]): Promise<void> {
+    for (const tally of tallies) this.#tallies.put(tally);
+  }
+
+  async outcomes(request: {
+    readonly webhookId: string;
+    readonly since: number;
+  }): Promise<readonly OutcomeTally[]> {
+    return this.#tallies.of(request.webhookId, request.since);
+  }
+
+  async pruneState(request: {
+    readonly now: number;
+    readonly outcomesBefore: number;
+    readonly limit: number;
+  }): Promise<boolean> {
+    const { outcomesBefore, limit } = request;
+    const tallies = this.#tallies.prune(outcomesBefore, limit);
+    const buckets = this.#buckets.prune(this.#time.now(request.now), limit);
+    return Math.max(tallies, buckets) >= limit;
   }
 
   #open({ webhookId, failures, nextAt }: QueueOpening, now: number): void {

@@ -15,6 +15,12 @@ export interface AppendStatements {
 
 /** With and without notifications. */
 interface InsertStatement {
+  readonly plain: InsertTexts;
+  /** For deliveries of which some have bodies of their own. */
+  readonly withBodies: InsertTexts;
+}
+
+interface InsertTexts {
   readonly silent: string;
   readonly telling: string;
 }
@@ -37,10 +43,44 @@ const FREE: InsertKind = {
   stored: '(SELECT count(*) FROM new_events)::int',
 };
 
-function insertStatement(
+/** What is different where deliveries have bodies of their own: `$24` are lengths, null where there is none, and `$25` is all of them in one. */
+interface BodyParts {
+  readonly unnested: string;
+  readonly numbered: string;
+  readonly names: string;
+  readonly length: string;
+  /** The column, and what goes into it. */
+  readonly body: readonly [column: string, value: string];
+  /** The number of the last parameter. */
+  readonly last: number;
+}
+
+const NO_BODIES: BodyParts = { unnested: '', numbered: '', names: '', length: '', body: ['', ''], last: 23 };
+
+const BODIES: BodyParts = {
+  unnested: ', $24::int[]',
+  numbered: 'WITH ORDINALITY ',
+  names: ', body_length, place',
+  length: ', body_length',
+  body: [
+    ', body',
+    ', substring($25::bytea FROM (sum(body_length) OVER (ORDER BY place) - body_length)::int + 1 FOR body_length)',
+  ],
+  last: 25,
+};
+
+function insertStatement(tables: Tables, kind: InsertKind): InsertStatement {
+  return {
+    plain: insertTexts(tables, kind, NO_BODIES),
+    withBodies: insertTexts(tables, kind, BODIES),
+  };
+}
+
+function insertTexts(
   { events, deliveries, listings }: Tables,
   { ifTaken, whenAll, stored }: InsertKind,
-): InsertStatement {
+  { unnested, numbered, names, length, body: [bodyColumn, body], last }: BodyParts,
+): InsertTexts {
   const insert = `
 WITH new_events AS (
   INSERT INTO ${events} (id, tenant_id, type, body, created_at, idempotency_key, fingerprint, extra, delivery_ids)
@@ -51,23 +91,23 @@ WITH new_events AS (
   ${ifTaken}
 ), given AS MATERIALIZED (
   SELECT * FROM unnest($11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bigint[], $17::bigint[],
-    $18::smallint[], $19::smallint[], $20::smallint[], $21::bigint[], $22::text[], $23::smallint[])
-    AS i(id, event_id, webhook_id, tenant_id, event_type, created_at, due_at, status, reason, queue, completed_at, ordering_key, line_place)
+    $18::smallint[], $19::smallint[], $20::smallint[], $21::bigint[], $22::text[], $23::smallint[]${unnested})
+    ${numbered}AS i(id, event_id, webhook_id, tenant_id, event_type, created_at, due_at, status, reason, queue, completed_at, ordering_key, line_place${names})
   ${whenAll}
 ), new_deliveries AS (
   INSERT INTO ${deliveries} (id, event_id, webhook_id, tenant_id, event_type, created_at, due_at, wake_at, status, reason,
-    queue, completed_at, ordering_key, line_place, token, attempts, tries, lost)
+    queue, completed_at, ordering_key, line_place${length}, token, attempts, tries, lost)
   SELECT id, event_id, webhook_id, tenant_id, event_type, created_at, due_at, CASE WHEN status IN (0, 2) THEN due_at END,
-    status, reason, queue, completed_at, ordering_key, line_place, 0, 0, 0, 0
+    status, reason, queue, completed_at, ordering_key, line_place${length}, 0, 0, 0, 0
   FROM given
 ), new_listings AS (
-  INSERT INTO ${listings} (delivery_id, webhook_id, tenant_id, event_type, created_at)
-  SELECT id, webhook_id, tenant_id, event_type, created_at FROM given
+  INSERT INTO ${listings} (delivery_id, webhook_id, tenant_id, event_type, created_at${bodyColumn})
+  SELECT id, webhook_id, tenant_id, event_type, created_at${body} FROM given
 )
 SELECT ${stored} AS events`;
   return {
     silent: insert,
-    telling: `${insert}, count(pg_notify($24::text, payload)) FROM unnest($25::text[]) AS payload WHERE ${stored} IS DISTINCT FROM 0`,
+    telling: `${insert}, count(pg_notify($${last + 1}::text, payload)) FROM unnest($${last + 2}::text[]) AS payload WHERE ${stored} IS DISTINCT FROM 0`,
   };
 }
 

@@ -61,8 +61,14 @@ export class Append {
   }
 
   async #insert(place: AppendPlace, fresh: readonly AppendEntry[], notices: Notices): Promise<void> {
-    const values = [...eventValues(fresh), ...deliveryValues(fresh.flatMap((entry) => entry.deliveries))];
-    const sql = isCareful(place, fresh) ? this.#sql.insertFree : this.#sql.insert;
+    const bodies = bodiesOf(fresh);
+    const values = [
+      ...eventValues(fresh),
+      ...deliveryValues(fresh.flatMap((entry) => entry.deliveries)),
+      ...(bodies === undefined ? [] : bodyValues(bodies)),
+    ];
+    const kind = isCareful(place, fresh) ? this.#sql.insertFree : this.#sql.insert;
+    const sql = bodies === undefined ? kind.plain : kind.withBodies;
     const [row] =
       notices === undefined
         ? await place.rows<Inserted>(sql.silent, values)
@@ -205,4 +211,18 @@ function deliveryValues(deliveries: readonly DeliveryRecord[]): unknown[] {
 function lineValues(deliveries: readonly DeliveryRecord[]): unknown[] {
   if (deliveries.every(({ orderingKey }) => orderingKey === undefined)) return [null, null];
   return [deliveries.map(({ orderingKey }) => orderingKey ?? null), deliveries.map(linePlaceOf)];
+}
+
+/** For each delivery its own body, if it has one; undefined where none has. */
+function bodiesOf(entries: readonly AppendEntry[]): readonly (Uint8Array | undefined)[] | undefined {
+  if (entries.every(({ bodies }) => bodies === undefined || bodies.size === 0)) return undefined;
+  return entries.flatMap(({ deliveries, bodies }) => deliveries.map(({ id }) => bodies?.get(id)));
+}
+
+/** One value, cut apart by the server, as those of events. */
+function bodyValues(bodies: readonly (Uint8Array | undefined)[]): unknown[] {
+  return [
+    bodies.map((body) => body?.byteLength ?? null),
+    Buffer.concat(bodies.filter((body) => body !== undefined)),
+  ];
 }

@@ -6,15 +6,19 @@ import type { CandidateRow } from './batch-statements.ts';
 /** One that is there. */
 export type Candidate = CandidateRow & { readonly id: string };
 
-/** What is to be handed out as one batch; no ids where nothing is. */
+/** What is to be handed out as one batch; no members where nothing is. */
 export interface Chosen {
-  readonly ids: readonly string[];
+  /** In the order of their append. */
+  readonly members: readonly Member[];
   readonly batch: BatchMembership | undefined;
   /** Until when a batch waits for more to come, epoch ms. */
   readonly ripeAt: number;
 }
 
-const NOTHING: Chosen = { ids: [], batch: undefined, ripeAt: 0 };
+/** A delivery that goes into a batch. */
+export type Member = Pick<Candidate, 'id' | 'status'>;
+
+const NOTHING: Chosen = { members: [], batch: undefined, ripeAt: 0 };
 
 /** Chooses one batch after the other of what is due in a queue. */
 export class Choice {
@@ -27,13 +31,13 @@ export class Choice {
   }
 
   /** The next batch by that rule. `lock` takes the members of one that there is, as many as can be claimed. */
-  async next(rule: BatchClaim, lock: (batchId: string) => Promise<readonly string[]>): Promise<Chosen> {
+  async next(rule: BatchClaim, lock: (batchId: string) => Promise<readonly Member[]>): Promise<Chosen> {
     for (let [first] = this.#left; first !== undefined; [first] = this.#left) {
       const { batch_id: id, batch_size: size, refusals } = first;
       if (!first.whole || id === null) return this.#form(first, rule);
-      const ids = await lock(id);
+      const members = await lock(id);
       this.#left = this.#left.filter((candidate) => candidate.batch_id !== id);
-      if (ids.length === size) return { ids, batch: { id, size, refusals }, ripeAt: 0 };
+      if (members.length === size) return { members, batch: { id, size, refusals }, ripeAt: 0 };
       // Somebody is just changing some of it: it is neither handed out nor dissolved now.
     }
     return NOTHING;
@@ -43,9 +47,10 @@ export class Choice {
     const { length: size, isFull } = batchOf(this.#left.slice(0, rule.maxEvents + 1).map(judgedOf), rule);
     const ripeAt = isFull ? 0 : first.due_at + rule.maxWaitMs;
     if (ripeAt > this.#now) return { ...NOTHING, ripeAt };
-    const ids = this.#left.slice(0, size).map(({ id }) => id);
+    // The same members make the same bytes, whenever each of them was due.
+    const members = this.#left.slice(0, size).sort((a, b) => a.seq - b.seq);
     this.#left = this.#left.slice(size);
-    return { ids, batch: { id: rule.id, size, refusals: 0 }, ripeAt: 0 };
+    return { members, batch: { id: rule.id, size, refusals: 0 }, ripeAt: 0 };
   }
 }
 

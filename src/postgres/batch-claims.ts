@@ -1,123 +1,132 @@
 import type { ClaimResult, LeaseTimes, QueueClaim } from '../repos.ts';
-import { type Candidate, Choice, type Chosen, isCandidate } from './batch-choice.ts';
+import { statusCodes } from '../sql/codes.ts';
+import { type ContentColumns, contentOf } from '../sql/content-columns.ts';
+import { type Candidate, Choice, type Chosen, isCandidate, type Member } from './batch-choice.ts';
 import { type BatchStatements, batchStatements, type CandidateRow } from './batch-statements.ts';
-import { BATCHES } from './claim-kinds.ts';
-import { type ClaimRow, resultOf } from './claim-rows.ts';
-import { claimStatement, MOST_PASSES, PASSED_AT_A_TIME, passStatement } from './claim-statement.ts';
+import { MOST_PASSES, PASSED_AT_A_TIME, passStatement } from './claim-statement.ts';
 import { type Database, rowsOf } from './database.ts';
 import type { PostgresQueryable } from './driver.ts';
 import type { Placed } from './rounds.ts';
 import type { Tables } from './tables.ts';
 
+/** All that is asked of one queue. */
+export interface QueueWishes {
+  readonly webhookId: string;
+  readonly claims: readonly Placed<QueueClaim>[];
+}
+
 /**
- * Claims of batches: one transaction for all that are asked of a queue. It reads what is due there without the bodies, decides what goes together, and leases
+ * Claims of batches: one transaction for several queues. It reads what is due there without the bodies, decides what goes together, and leases
  * that with one statement, which brings the bodies.
  */
 export class BatchClaims {
   readonly #database: Database;
   readonly #sql: BatchStatements;
   readonly #pass: string;
-  readonly #lease: string;
 
   constructor(database: Database, tables: Tables) {
     this.#database = database;
     this.#sql = batchStatements(tables);
     this.#pass = passStatement(tables);
-    this.#lease = claimStatement(tables, BATCHES);
   }
 
-  /** The results of claims of one queue. */
-  async claim(
-    webhookId: string,
-    claims: readonly Placed<QueueClaim>[],
-    times: LeaseTimes,
-  ): Promise<readonly Placed<ClaimResult>[]> {
+  /** The results of claims of queues, each of another webhook. */
+  async claim(queues: readonly QueueWishes[], times: LeaseTimes): Promise<readonly Placed<ClaimResult>[]> {
     return this.#database.transaction(async (tx) => {
-      const found = await this.#find(tx, webhookId, claims);
-      const taken = found.filter(({ ids }) => ids.length > 0);
-      const results = taken.length > 0 ? await this.#take(tx, { webhookId, taken, times }) : [];
-      const { nextDueAt } = results[0] ?? (await this.#look(tx, webhookId));
-      return found.map(({ index, ripeAt }) => {
-        const { deliveries } = results[taken.findIndex((one) => one.index === index)] ?? { deliveries: [] };
-        const item =
-          nextDueAt === undefined ? { deliveries } : { deliveries, nextDueAt: Math.max(nextDueAt, ripeAt) };
+      const found = await this.#find(tx, queues);
+      const deliveries = await this.#lease(tx, found, times);
+      const nextDueAt = await this.#next(tx, queues);
+      return found.map(({ index, queue, ripeAt }, at) => {
+        const taken = { deliveries: deliveries[at] ?? [] };
+        const next = nextDueAt[queue];
+        const item = typeof next === 'number' ? { ...taken, nextDueAt: Math.max(next, ripeAt) } : taken;
         return { item, index };
       });
     });
   }
 
-  async #find(
-    tx: PostgresQueryable,
-    webhookId: string,
-    claims: readonly Placed<QueueClaim>[],
-  ): Promise<readonly FoundBatch[]> {
-    const rules = claims.flatMap(({ item: { batch: rule, limit }, index }) =>
-      rule === undefined ? [] : [{ rule, limit, index }],
-    );
-    // One more than can be taken: it tells whether the last batch is full.
-    const most = rules.reduce((sum, { rule }) => sum + rule.maxEvents, 1);
-    const { candidates, now } = await this.#candidates(tx, webhookId, most);
-    const choice = new Choice(candidates, now);
+  async #find(tx: PostgresQueryable, queues: readonly QueueWishes[]): Promise<readonly FoundBatch[]> {
+    const { candidates, now } = await this.#candidates(tx, queues);
+    const byPlace = Map.groupBy(candidates, ({ place }) => place);
     const found: FoundBatch[] = [];
-    for (const { rule, limit, index } of rules) {
-      const { ids, batch, ripeAt } = await choice.next(rule, (id) => this.#members(tx, id, now));
-      found.push({ ids: limit > 0 ? ids : [], batch, ripeAt, index });
+    for (const [queue, { claims }] of queues.entries()) {
+      const choice = new Choice(byPlace.get(queue + 1) ?? [], now);
+      for (const {
+        item: { batch: rule, limit },
+        index,
+      } of claims) {
+        if (rule === undefined) continue;
+        const chosen = await choice.next(rule, (id) => this.#members(tx, id, now));
+        found.push({ ...chosen, ...(limit === 0 && { members: [] }), index, queue });
+      }
     }
     return found;
   }
 
   async #candidates(
     tx: PostgresQueryable,
-    webhookId: string,
-    most: number,
+    queues: readonly QueueWishes[],
   ): Promise<{ readonly candidates: readonly Candidate[]; readonly now: number }> {
+    const webhookIds = queues.map(({ webhookId }) => webhookId);
+    const limits = queues.map(mostOf);
     for (let passes = 0; ; passes += 1) {
-      const rows = await rowsOf<CandidateRow>(tx, this.#sql.candidates, [webhookId, most]);
+      const rows = await rowsOf<CandidateRow>(tx, this.#sql.candidates, [webhookIds, limits]);
       const { now = 0, held = 0 } = rows[0] ?? {};
       if (held === 0 || passes === MOST_PASSES) return { candidates: rows.filter(isCandidate), now };
-      await rowsOf(tx, this.#pass, [[webhookId], PASSED_AT_A_TIME]);
+      await rowsOf(tx, this.#pass, [webhookIds, PASSED_AT_A_TIME]);
     }
   }
 
-  async #members(tx: PostgresQueryable, batchId: string, now: number): Promise<readonly string[]> {
-    const rows = await rowsOf<{ id: string }>(tx, this.#sql.members, [batchId, now]);
-    return rows.map(({ id }) => id);
+  async #members(tx: PostgresQueryable, batchId: string, now: number): Promise<readonly Member[]> {
+    return await rowsOf<Member>(tx, this.#sql.members, [batchId, now]);
   }
 
-  /** Leases batches. One result for each. */
-  async #take(tx: PostgresQueryable, { webhookId, taken, times }: Taking): Promise<readonly ClaimResult[]> {
-    const rows = await rowsOf<ClaimRow>(tx, this.#lease, [
+  /** Leases batches: the deliveries of each. */
+  async #lease(
+    tx: PostgresQueryable,
+    found: readonly FoundBatch[],
+    times: LeaseTimes,
+  ): Promise<readonly ClaimResult['deliveries'][]> {
+    const members = found.flatMap((one) => one.members);
+    if (members.length === 0) return [];
+    const rows = await rowsOf<ContentColumns>(tx, this.#sql.lease, [
       times.leaseUntil - times.now,
-      taken.flatMap(({ ids }) => ids),
-      taken.flatMap(({ ids }, place) => ids.map(() => place + 1)),
-      webhookId,
-      taken.map(({ batch }) => batch?.id ?? null),
-      taken.map(({ batch }) => batch?.size ?? null),
-      taken.map(({ batch }) => batch?.refusals ?? null),
+      members.map(({ id }) => id),
+      found.flatMap((one, at) => one.members.map(() => at + 1)),
+      found.map(({ batch }) => batch?.id ?? null),
+      found.map(({ batch }) => batch?.size ?? 0),
+      found.map(({ batch }) => batch?.refusals ?? 0),
+      members.filter(({ status }) => status === statusCodes.delivering).map(({ id }) => id),
     ]);
-    const byPlace = Map.groupBy(rows, ({ place }) => place);
-    return taken.map((_, place) => resultOf((byPlace.get(place + 1) ?? []).toSorted(bySeq)));
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    return found.map((one) =>
+      one.members.flatMap(({ id }) => {
+        const row = byId.get(id);
+        return row === undefined ? [] : contentOf(row);
+      }),
+    );
   }
 
-  async #look(tx: PostgresQueryable, webhookId: string): Promise<ClaimResult> {
-    const [first] = await rowsOf<{ wake_at: number }>(tx, this.#sql.next, [webhookId]);
-    return first === undefined ? { deliveries: [] } : { deliveries: [], nextDueAt: first.wake_at };
+  async #next(tx: PostgresQueryable, queues: readonly QueueWishes[]): Promise<readonly (number | null)[]> {
+    const webhookIds = queues.map(({ webhookId }) => webhookId);
+    const rows = await rowsOf<NextRow>(tx, this.#sql.next, [webhookIds]);
+    return rows.map(({ wake_at }) => wake_at);
   }
+}
+
+/** One more than can be taken: it tells whether the last batch is full. */
+export function mostOf({ claims }: QueueWishes): number {
+  return claims.reduce((sum, { item }) => sum + (item.batch?.maxEvents ?? 0), 1);
 }
 
 /** What was found for one claim. */
 interface FoundBatch extends Chosen {
   /** Of the claim among all. */
   readonly index: number;
+  /** Of its queue among those that were asked for. */
+  readonly queue: number;
 }
 
-interface Taking {
-  readonly webhookId: string;
-  readonly taken: readonly FoundBatch[];
-  readonly times: LeaseTimes;
-}
-
-/** The same members make the same bytes, whenever each of them was due. */
-function bySeq(a: ClaimRow, b: ClaimRow): number {
-  return (a.seq ?? 0) - (b.seq ?? 0);
+interface NextRow {
+  readonly wake_at: number | null;
 }

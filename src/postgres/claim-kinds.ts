@@ -35,7 +35,7 @@ export function turnAt(deliveries: string): string {
 export const IN_OWN = `d.queue = 1 AND d.wake_at IS NOT NULL AND d.webhook_id = a.webhook_id`;
 const NO_BATCH = 'batch_id = NULL, batch_size = NULL, refusals = NULL';
 /** One that delivers comes first in its line. */
-const DELIVERS = 'line_place = CASE WHEN d.ordering_key IS NOT NULL THEN 0 END';
+export const DELIVERS: string = 'line_place = CASE WHEN d.ordering_key IS NOT NULL THEN 0 END';
 
 /** The express queue: `$2` limit, `$3` and `$4` the place to begin at, `$5` after how many ms to look again, or null. */
 export const EXPRESS: ClaimKind = {
@@ -74,25 +74,6 @@ export const OWN: ClaimKind = {
   takesTurns: true,
   sets: `${DELIVERS}, ${NO_BATCH}`,
   inQueue: `${IN_OWN} AND d.wake_at < ${HELD_BACK}`,
-  behind: 'true',
-  next: (first) => first,
-  index: 'deliveries_own',
-};
-
-/**
- * Batches of one queue, of rows that the transaction has locked: `$2` their ids, `$3` the batch of each, counted from 1, `$4` the webhook, `$5` ids of the batches,
- * `$6` sizes, `$7` refusals.
- */
-export const BATCHES: ClaimKind = {
-  asked: `SELECT i.place::int, $4::text AS webhook_id, i.batch_id, i.batch_size, i.refusals
-  FROM unnest($5::text[], $6::int[], $7::int[]) WITH ORDINALITY AS i(batch_id, batch_size, refusals, place)`,
-  due: ({ deliveries }) => `
-  SELECT i.place, a.batch_id, a.batch_size, a.refusals, ${DUE_COLUMNS}
-  FROM unnest($2::text[], $3::int[]) AS i(id, place) JOIN asked a ON a.place = i.place
-    CROSS JOIN LATERAL (SELECT * FROM ${deliveries} d WHERE d.id = i.id LIMIT 1) d`,
-  takesTurns: false,
-  sets: `${DELIVERS}, batch_id = due.batch_id, batch_size = due.batch_size, refusals = due.refusals`,
-  inQueue: OWN.inQueue,
   behind: 'true',
   next: (first) => first,
   index: 'deliveries_own',

@@ -1,7 +1,7 @@
 import { attemptKinds, attemptText, lostAttempt } from '../sql/attempt-columns.ts';
 import { HELD_BACK } from '../sql/codes.ts';
 import { type ClaimKind, DUE_COLUMNS, IN_OWN, turnAt } from './claim-kinds.ts';
-import { asNumber, deliveryList } from './rows.ts';
+import { asNumber, contentList } from './rows.ts';
 import { quoted } from './schema-name.ts';
 import type { Tables } from './tables.ts';
 
@@ -34,6 +34,11 @@ locks AS MATERIALIZED (
 const LOST_TEXT = attemptText(lostAttempt(0, 0));
 const LOST_HEAD = '{"startedAt":0,"durationMs":0';
 
+/** The expression for the lost attempt of a row `d`. */
+export function lostText(d: string): string {
+  return `'{"startedAt":' || ${d}.claimed_at || ',"durationMs":' || greatest(0, ${d}.lease_until - ${d}.claimed_at) || '${LOST_TEXT.slice(LOST_HEAD.length)}'`;
+}
+
 /**
  * `$1` is the length of the lease in ms. The time and what is asked are read once: an index scan can then go by them. Five hundred
  * deliveries or events in a table of some ten thousand rows would be looked for in the whole of it: events are therefore looked up one by one, and the
@@ -50,8 +55,7 @@ WITH clock AS MATERIALIZED (SELECT ${nowMs} AS now, ${entriesRead} AS read), ask
 due AS MATERIALIZED (${due(tables)}
 ),${takesTurns ? `${holdBack(deliveries)},` : ''} lost AS (
   INSERT INTO ${attempts} (delivery_id, number, token, kind, data)
-  SELECT id, attempts + 1, token, ${attemptKinds.lost},
-    '{"startedAt":' || claimed_at || ',"durationMs":' || greatest(0, lease_until - claimed_at) || '${LOST_TEXT.slice(LOST_HEAD.length)}'
+  SELECT id, attempts + 1, token, ${attemptKinds.lost}, ${lostText('due')}
   FROM due WHERE status = 1${takesTurns ? ' AND turn = id' : ''}
 ), claimed AS (
   UPDATE ${deliveries} d
@@ -75,11 +79,9 @@ due AS MATERIALIZED (${due(tables)}
   ) AS at
   FROM asked a
 )
-SELECT n.place, ${asNumber('n.at', 'next_at')}, ${takesTurns ? '(SELECT count(*) FROM held)::int' : '0'} AS held, ${deliveryList('c')},
+SELECT n.place, ${asNumber('n.at', 'next_at')}, ${takesTurns ? '(SELECT count(*) FROM held)::int' : '0'} AS held,
   ${asNumber('c.was_due', 'was_due')}, ${asNumber('c.seq', 'seq')}, ${asNumber('clock.now', 'now')},
-  ${asNumber(`(${entriesRead} - clock.read)`, 'read')},
-  e.tenant_id AS e_tenant_id, e.type AS e_type, ${asNumber('e.created_at', 'e_created_at')},
-  e.body, e.idempotency_key, e.fingerprint, e.extra
+  ${asNumber(`(${entriesRead} - clock.read)`, 'read')}, ${contentList(tables, 'c', 'e')}
 FROM clock, next n LEFT JOIN (
   claimed c CROSS JOIN LATERAL (SELECT * FROM ${events} e WHERE e.id = c.event_id LIMIT 1) e
 ) ON c.place = n.place

@@ -1,5 +1,5 @@
 import type { ClaimResult, ExpressClaim, LeaseTimes, QueueClaim, QueuesClaim } from '../repos.ts';
-import { BatchClaims } from './batch-claims.ts';
+import { BatchClaims, mostOf, type QueueWishes } from './batch-claims.ts';
 import { EXPRESS, OWN } from './claim-kinds.ts';
 import { type ClaimRow, resultOf } from './claim-rows.ts';
 import { claimStatement, MOST_PASSES, PASSED_AT_A_TIME, passStatement } from './claim-statement.ts';
@@ -11,6 +11,8 @@ import type { Tables } from './tables.ts';
 
 const UNIQUE_VIOLATION = '23505';
 const RUNS = 5;
+/** Deliveries that one transaction leases in batches, about: with their bodies they are held in memory at once. */
+const MOST_LEASED = 2_000;
 
 /**
  * Claims: one statement leases what is due, records the claims that were lost, and brings the events. Rows that another
@@ -73,16 +75,18 @@ export class Claims {
       return () => this.#singles(ofRound, times, results);
     });
     const batched = placed.filter(({ item }) => item.batch !== undefined);
-    const byWebhook = Array.from(
-      Map.groupBy(batched, ({ item }) => item.webhookId),
-      ([webhookId, claims]) => {
-        return async () => {
-          const found = await untilAlone(() => this.#batches.claim(webhookId, claims, times));
-          for (const { item, index } of found) results[index] = item;
-        };
-      },
-    );
-    return [...rounds, ...byWebhook];
+    const shares = sharesOf(
+      Array.from(
+        Map.groupBy(batched, ({ item }) => item.webhookId),
+        wishesOf,
+      ),
+    ).map((share) => {
+      return async () => {
+        const found = await untilAlone(() => this.#batches.claim(share, times));
+        for (const { item, index } of found) results[index] = item;
+      };
+    });
+    return [...rounds, ...shares];
   }
 
   /** Claims from queues, each of another webhook, and once more from those where others stood before those whose turn it is. */
@@ -95,18 +99,28 @@ export class Claims {
     for (let passes = 0; open.length > 0; passes += 1) {
       const rows = await this.#claim(open, times);
       const byPlace = Map.groupBy(rows, ({ place }) => place);
-      const isPassing = passes < MOST_PASSES && (rows[0]?.held ?? 0) > 0;
+      const { held = 0, now = 0 } = rows[0] ?? {};
       const next: Placed<QueueClaim>[] = [];
+      const looks: Placed<QueueClaim>[] = [];
       for (const [place, { item, index }] of open.entries()) {
         const { deliveries, ...rest } = resultOf(byPlace.get(place + 1) ?? []);
         results[index] = { deliveries: [...(results[index]?.deliveries ?? []), ...deliveries], ...rest };
         const limit = item.limit - deliveries.length;
-        if (isPassing && limit > 0) next.push({ item: { ...item, limit }, index });
+        if (held > 0 && limit > 0) next.push({ item: { ...item, limit }, index });
+        if (item.limit === 0 && (rest.nextDueAt ?? now + 1) <= now) looks.push({ item, index });
       }
-      open = next;
-      if (open.length > 0)
-        await this.#database.rows(this.#pass, [open.map(({ item }) => item.webhookId), PASSED_AT_A_TIME]);
+      if (passes === MOST_PASSES) return;
+      // What a look found to be due may only stand before those whose turn it is.
+      const isPast = looks.length > 0 && (await this.#passOver(looks, 1)) > 0;
+      open = isPast ? next.concat(looks) : next;
+      if (open.length > 0) await this.#passOver(open, PASSED_AT_A_TIME);
     }
+  }
+
+  async #passOver(queues: readonly Placed<QueueClaim>[], atATime: number): Promise<number> {
+    const ids = queues.map(({ item }) => item.webhookId);
+    const [row] = await this.#database.rows<{ held: number }>(this.#pass, [ids, atATime]);
+    return row?.held ?? 0;
   }
 
   #claim(
@@ -119,6 +133,26 @@ export class Claims {
     const values = [leaseUntil - now, ids, limits, total];
     return untilAlone(() => this.#database.rows<ClaimRow>(this.#queues, values));
   }
+}
+
+function wishesOf([webhookId, claims]: [string, readonly Placed<QueueClaim>[]]): QueueWishes {
+  return { webhookId, claims };
+}
+
+/** What a transaction takes together: so many deliveries at most, or one queue. */
+function sharesOf(queues: readonly QueueWishes[]): readonly (readonly QueueWishes[])[] {
+  const shares: QueueWishes[][] = [];
+  let left = 0;
+  for (const queue of queues) {
+    const most = mostOf(queue);
+    if (most > left) {
+      shares.push([]);
+      left = MOST_LEASED;
+    }
+    shares.at(-1)?.push(queue);
+    left -= most;
+  }
+  return shares;
 }
 
 /** Runs again where another claim, of the same queue at the same moment, took another of one line for the first of it. */

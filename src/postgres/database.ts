@@ -32,9 +32,8 @@ export class Database {
 
   /** Runs one statement, as a transaction of its own; again where it met a passing conflict. */
   rows<Row>(text: string, values: unknown[]): Promise<readonly Row[]> {
-    const run = (): Promise<readonly Row[]> =>
-      rowsFrom(() => this.#pool.query(this.#prepares ? { name: nameOf(text), text } : text, values));
-    return this.#inTurn(() => runAgain(run));
+    const on = this.#preparing(this.#pool);
+    return this.#inTurn(() => runAgain(() => rowsOf(on, text, values)));
   }
 
   /** Runs several statements as one transaction; again where it met a passing conflict. */
@@ -77,7 +76,7 @@ export class Database {
     let isBroken = true;
     try {
       await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-      const result = await run(client);
+      const result = await run(this.#preparing(client));
       await client.query('COMMIT');
       isBroken = false;
       return result;
@@ -87,6 +86,13 @@ export class Database {
     } finally {
       giveBack(isBroken);
     }
+  }
+
+  /** The same connection or pool, where every statement is one that it keeps. */
+  #preparing(on: PostgresPool | PostgresClient): PostgresQueryable {
+    if (!this.#prepares) return on;
+    const { query } = on as PostgresPool;
+    return { query: (text, values) => query.call(on, { name: nameOf(text), text }, values) };
   }
 
   async #inTurn<T>(run: () => Promise<T>): Promise<T> {

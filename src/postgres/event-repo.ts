@@ -5,6 +5,8 @@ import type {
   AppendOptions,
   AppendResult,
   ClaimResult,
+  DeliveryContent,
+  DeliveryCounts,
   DeliveryQuery,
   EventRepo,
   ExhaustRequest,
@@ -17,7 +19,9 @@ import type {
   Work,
 } from '../repos.ts';
 import { type AttemptColumns, attemptOf } from '../sql/attempt-columns.ts';
+import { workBehind } from '../sql/cancelled-work.ts';
 import { reasonCodes } from '../sql/codes.ts';
+import { type ContentColumns, contentOf } from '../sql/content-columns.ts';
 import { type DeliveryColumns, deliveryOf } from '../sql/delivery-columns.ts';
 import { type EventColumns, eventOf } from '../sql/event-columns.ts';
 import { Append } from './append.ts';
@@ -106,6 +110,16 @@ export class PostgresEventRepo implements EventRepo {
     return marked;
   }
 
+  async cancel(
+    ids: readonly string[],
+    { now }: { readonly now: number },
+  ): Promise<readonly DeliveryRecord[]> {
+    const { channel = null, sender = null } = this.#hub.address ?? {};
+    const cancelled = await this.#deliveries(this.#sql.cancel, [ids, now, channel, sender]);
+    this.#hub.tellWork(workBehind(cancelled));
+    return cancelled;
+  }
+
   async promoteReplays(request: {
     readonly now: number;
     readonly limit: number;
@@ -121,6 +135,15 @@ export class PostgresEventRepo implements EventRepo {
     return this.#deliveries(this.#sql.getDeliveries, [ids]);
   }
 
+  async deliveriesOf(eventId: string): Promise<readonly DeliveryRecord[]> {
+    return this.#deliveries(this.#sql.deliveriesOf, [eventId]);
+  }
+
+  async getContents(ids: readonly string[]): Promise<readonly DeliveryContent[]> {
+    const rows = await this.#database.rows<ContentColumns>(this.#sql.getContents, [ids]);
+    return rows.map(contentOf);
+  }
+
   async getEvents(ids: readonly string[]): Promise<readonly EventRecord[]> {
     const rows = await this.#database.rows<EventColumns>(this.#sql.getEvents, [ids]);
     return rows.map(eventOf);
@@ -133,6 +156,17 @@ export class PostgresEventRepo implements EventRepo {
 
   async listDeliveries(query: DeliveryQuery): Promise<readonly DeliveryRecord[]> {
     return listDeliveries(this.#database, this.#tables, query);
+  }
+
+  async countDeliveries({
+    webhookId,
+    limit,
+  }: {
+    readonly webhookId: string;
+    readonly limit: number;
+  }): Promise<DeliveryCounts> {
+    const [counts] = await this.#database.rows<DeliveryCounts>(this.#sql.count, [webhookId, limit]);
+    return counts ?? { waiting: 0, dead: 0 };
   }
 
   async prune(request: PruneRequest): Promise<PruneResult> {

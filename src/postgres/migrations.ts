@@ -14,7 +14,10 @@ export const migrations: readonly ((schema: string) => string)[] = [first];
  *   key and one for the place where it waits. `wake_at` is `due_at` while it waits, the end of its lease while it is
  *   leased, and null otherwise. `seq` is the order of append, `marked` that of marking for replay. Deliveries without an ordering key and a batch
  *   are in none of the indexes of those; `line_place` is explained in line.ts.
- * - `listings`: immutable; the orders in which deliveries are listed, kept away from the rows that change.
+ * - `listings`: immutable; the orders in which deliveries are listed, and the bodies of those that have one of their own, kept away from the rows that
+ *   change. `body_length` of a delivery is null where it has none: nobody looks for it then.
+ * - `buckets`: behind `full_minute` is the last request, and what it got: an upsert sees no more of a request than what it stores. The index is by the
+ *   minute: a take then seldom changes what is indexed, and the row stays on its page.
  * - Instants are epoch ms. Codes are those of src/sql/codes.ts. Text sorts by code point.
  *
  * Claims leave dead entries at the head of the index they read; vacuum is told to come early and to hurry.
@@ -64,12 +67,14 @@ function first(name: string): string {
       refusals integer,
       batch_size integer,
       batch_id text COLLATE "C",
-      ordering_key text COLLATE "C"
+      ordering_key text COLLATE "C",
+      body_length integer
     ) WITH (${busy});
     CREATE INDEX deliveries_express ON ${s}.deliveries (wake_at, seq) WHERE queue = 0 AND wake_at IS NOT NULL;
     CREATE INDEX deliveries_own ON ${s}.deliveries (webhook_id, wake_at, seq) WHERE queue = 1 AND wake_at IS NOT NULL;
     CREATE INDEX deliveries_ended ON ${s}.deliveries (status, stripped, completed_at) WHERE completed_at IS NOT NULL;
     CREATE INDEX deliveries_dead ON ${s}.deliveries (created_at, id) WHERE status = 4;
+    CREATE INDEX deliveries_dead_webhook ON ${s}.deliveries (webhook_id, created_at, id) WHERE status = 4;
     CREATE INDEX deliveries_marked ON ${s}.deliveries (marked) WHERE marked IS NOT NULL;
     CREATE INDEX deliveries_line ON ${s}.deliveries (webhook_id, ordering_key, line_place, seq) WHERE line_place IS NOT NULL;
     CREATE INDEX deliveries_held ON ${s}.deliveries (webhook_id, ordering_key, seq) WHERE wake_at = ${HELD_BACK};
@@ -83,7 +88,8 @@ function first(name: string): string {
       webhook_id text COLLATE "C" NOT NULL,
       tenant_id text COLLATE "C" NOT NULL,
       event_type text COLLATE "C" NOT NULL,
-      created_at bigint NOT NULL
+      created_at bigint NOT NULL,
+      body bytea
     );
     CREATE INDEX listings_all ON ${s}.listings (created_at, delivery_id);
     CREATE INDEX listings_tenant ON ${s}.listings (tenant_id, created_at, delivery_id);
@@ -124,5 +130,26 @@ function first(name: string): string {
     CREATE INDEX queues_healthy ON ${s}.queues (next_at) WHERE next_at IS NOT NULL AND failures = 0;
     CREATE INDEX queues_failing ON ${s}.queues (next_at) WHERE next_at IS NOT NULL AND failures > 0;
     CREATE INDEX queues_leased ON ${s}.queues (lease_until) WHERE next_at IS NOT NULL AND lease_until IS NOT NULL;
+
+    CREATE TABLE ${s}.buckets (
+      name text COLLATE "C" PRIMARY KEY,
+      full_at float8 NOT NULL,
+      full_minute float8 NOT NULL,
+      token_ms float8 NOT NULL,
+      burst float8 NOT NULL,
+      wanted float8 NOT NULL,
+      at_least float8 NOT NULL,
+      granted float8 NOT NULL
+    ) WITH (fillfactor = 50, ${busy});
+    CREATE INDEX buckets_full ON ${s}.buckets (full_minute);
+
+    CREATE TABLE ${s}.outcomes (
+      webhook_id text COLLATE "C" NOT NULL,
+      starts_at bigint NOT NULL,
+      writer text COLLATE "C" NOT NULL,
+      data text NOT NULL,
+      PRIMARY KEY (webhook_id, starts_at, writer)
+    );
+    CREATE INDEX outcomes_oldest ON ${s}.outcomes (starts_at);
   `;
 }

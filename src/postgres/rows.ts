@@ -1,3 +1,5 @@
+import type { Tables } from './tables.ts';
+
 /**
  * Drivers disagree on 64-bit integers (text, number, bigint), but all read double precision as numbers, and every instant
  * and counter here is below 2^53.
@@ -24,4 +26,11 @@ export function deliveryList(d: string): string {
 export function eventList(e: string): string {
   const columns = ['id', 'tenant_id', 'type', 'body', 'idempotency_key', 'fingerprint', 'extra'];
   return `${columns.map((column) => `${e}.${column}`).join(', ')}, ${asNumber(`${e}.created_at`, 'created_at')}`;
+}
+
+/** The select list of a delivery `d` with its event `e` as its webhook gets it: `ContentColumns`. */
+export function contentList({ listings }: Tables, d: string, e: string): string {
+  const own = `(SELECT l.body FROM ${listings} l WHERE l.webhook_id = ${d}.webhook_id AND l.created_at = ${d}.created_at AND l.delivery_id = ${d}.id)`;
+  return `${deliveryList(d)}, ${e}.tenant_id AS e_tenant_id, ${e}.type AS e_type, ${asNumber(`${e}.created_at`, 'e_created_at')},
+  CASE WHEN ${d}.body_length IS NULL THEN ${e}.body ELSE ${own} END AS body, ${e}.idempotency_key, ${e}.fingerprint, ${e}.extra`;
 }

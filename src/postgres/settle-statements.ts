@@ -1,7 +1,11 @@
 import { attemptKinds } from '../sql/attempt-columns.ts';
 import { openedBy } from './line.ts';
+import { oneByOne, UNITS } from './one-by-one.ts';
 import { asNumber } from './rows.ts';
 import type { Tables } from './tables.ts';
+
+/** What `applyWhole` fails with: a division by zero, for a statement has no other way to take back what it did. */
+export const NOT_WHOLE = '22012';
 
 /** The statements of `Settling`. */
 export interface SettleStatements {
@@ -9,6 +13,8 @@ export interface SettleStatements {
   readonly applyPlain: string;
   /** `$1` to `$10` the ends, see `ENDS`; `$11` now, `$12` deliveries, `$13` tokens. Tells which were not applied. */
   readonly apply: string;
+  /** The same for batches, all of which are whole; fails with `NOT_WHOLE` where one is not, and nothing is applied. Its values are those of `applyBatches`. */
+  readonly applyWhole: string;
   /** The same for batches, each applied in whole or not at all: `$12` to `$14` are the deliveries, tokens and ends of all members, `$15` how many each end has. */
   readonly applyBatches: string;
   readonly lock: string;
@@ -39,13 +45,7 @@ const SETTLED =
   'i.place, d.id, d.attempts, d.token, i.data, d.webhook_id, d.ordering_key, d.line_place, d.seq';
 
 /**
- * Always true, and taken by the planner for seldom so: it then takes what is given for one row, and looks the deliveries up by the key, one by one. Otherwise it compares
- * each delivery with each of the ends, or, where it has no statistics, reads the whole table.
- */
-const ONE_BY_ONE = 'i.place + i.token >= 0 AND i.place + i.tries >= 0 AND i.place + i.held >= 0';
-
-/**
- * The status is compared with a column for the planner's sake: it has no index by it. `opened` is read by a branch of its own: it is then run whatever
+ * The status, and whether it has a key, are compared with columns of what is given: so the planner does not take deliveries for few by them. `opened` is read by a branch of its own: it is then run whatever
  * the other one returns.
  */
 export function settleStatements({ schema, deliveries, attempts }: Tables): SettleStatements {
@@ -61,26 +61,45 @@ SELECT NULL FROM opened`;
   return {
     applyPlain: `
 WITH given AS MATERIALIZED (
-  SELECT *, 1::smallint AS held
+  SELECT *, ${UNITS}, NULL::text AS nothing
   FROM unnest($8::text[], $9::bigint[], $1::smallint[], $2::smallint[], $3::bigint[], $4::smallint[], $5::int[], $6::text[])
     WITH ORDINALITY AS i(id, token, status, reason, due_at, queue, tries, data, place)
 ), settled AS (
   UPDATE ${deliveries} d ${plainSets('$7')}
   FROM given i
-  WHERE ${ONE_BY_ONE} AND d.id = i.id AND d.token = i.token AND d.status = i.held
-    AND d.ordering_key IS NULL AND d.batch_id IS NULL
+  WHERE ${oneByOne('i')} AND d.id = i.id AND d.token = i.token AND d.status = i.held
+    AND coalesce(d.ordering_key, d.batch_id, i.nothing) IS NULL
   RETURNING i.place, d.id, d.attempts, d.token, i.data
 ), ${recorded}
 ${notApplied}`,
     apply: `
 WITH given AS MATERIALIZED (
-  SELECT *, 1::smallint AS held FROM unnest($12::text[], $13::bigint[], ${ENDS}) WITH ORDINALITY AS i(id, token, ${END_COLUMNS}, place)
+  SELECT *, ${UNITS} FROM unnest($12::text[], $13::bigint[], ${ENDS}) WITH ORDINALITY AS i(id, token, ${END_COLUMNS}, place)
 ), settled AS (
   UPDATE ${deliveries} d ${SETS}
   FROM given i
-  WHERE ${ONE_BY_ONE} AND d.id = i.id AND d.token = i.token AND d.status = i.held
+  WHERE ${oneByOne('i')} AND d.id = i.id AND d.token = i.token AND d.status = i.held
   RETURNING ${SETTLED}
 ), ${ended}`,
+    applyWhole: `
+WITH ends AS MATERIALIZED (
+  SELECT * FROM unnest($15::int[], ${ENDS}) WITH ORDINALITY AS i(members, ${END_COLUMNS}, place)
+), given AS MATERIALIZED (
+  SELECT p.id, p.token, e.status, e.reason, e.due_at, e.queue, e.tries, e.blocks, e.batch_id, e.batch_size, e.refusals, e.place,
+    CASE WHEN e.data IS NOT NULL THEN '' END AS data, ${UNITS}
+  FROM unnest($12::text[], $13::bigint[], $14::int[]) AS p(id, token, place) JOIN ends e ON e.place = p.place
+), settled AS (
+  UPDATE ${deliveries} d ${SETS}
+  FROM given i
+  WHERE ${oneByOne('i')} AND d.id = i.id AND d.token = i.token AND d.status = i.held
+  RETURNING ${SETTLED}
+), recorded AS (
+  INSERT INTO ${attempts} (delivery_id, number, token, kind, data)
+  SELECT s.id, s.attempts, s.token, ${attemptKinds.settled}, e.data FROM settled s JOIN ends e ON e.place = s.place WHERE e.data IS NOT NULL
+), ${openedBy(schema, 'settled')}
+SELECT 1 / ((SELECT count(*) FROM settled) = (SELECT count(*) FROM given))::int
+UNION ALL
+SELECT NULL FROM opened`,
     applyBatches: `
 WITH given AS MATERIALIZED (
   SELECT *, 1::smallint AS held FROM unnest($15::int[], ${ENDS}) WITH ORDINALITY AS i(members, ${END_COLUMNS}, place)

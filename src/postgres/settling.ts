@@ -2,9 +2,9 @@ import type { AttemptData } from '../domain/delivery.ts';
 import type { Settlement, SettleResult } from '../repos.ts';
 import { attemptKinds, attemptText } from '../sql/attempt-columns.ts';
 import { type Database, rowsOf } from './database.ts';
-import type { PostgresQueryable } from './driver.ts';
+import { errorCode, type PostgresQueryable } from './driver.ts';
 import { type Placed, roundsOf } from './rounds.ts';
-import { type SettleStatements, settleStatements } from './settle-statements.ts';
+import { NOT_WHOLE, type SettleStatements, settleStatements } from './settle-statements.ts';
 import { claimsOf, endsOf, plainEndsOf } from './settle-values.ts';
 import type { Tables } from './tables.ts';
 
@@ -71,15 +71,27 @@ export class Settling {
     const members = items
       .flatMap((item, index) => membersOf(item).map((one) => ({ ...one, end: index + 1 })))
       .sort(byId);
-    const rows = await this.#database.rows<NotApplied>(this.#sql.applyBatches, [
+    const values = [
       ...endsOf(items),
       now,
       members.map(({ deliveryId }) => deliveryId),
       members.map(({ token }) => token),
       members.map(({ end }) => end),
       items.map((item) => membersOf(item).length),
-    ]);
-    return notAppliedOf(round, rows);
+    ];
+    if (await this.#appliedWhole(values)) return [];
+    return notAppliedOf(round, await this.#database.rows<NotApplied>(this.#sql.applyBatches, values));
+  }
+
+  /** Nearly always all batches are whole; to find out which are costs half as much again. */
+  async #appliedWhole(values: unknown[]): Promise<boolean> {
+    try {
+      await this.#database.rows(this.#sql.applyWhole, values);
+      return true;
+    } catch (error) {
+      if (errorCode(error) === NOT_WHOLE) return false;
+      throw error;
+    }
   }
 
   /** Each member of a batch by itself. */

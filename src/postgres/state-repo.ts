@@ -1,3 +1,4 @@
+import type { OutcomeTally } from '../domain/tally.ts';
 import type {
   AcquireResult,
   QueueAcquisition,
@@ -7,21 +8,30 @@ import type {
   QueueReset,
   SaveResult,
   StateRepo,
+  TokenGrant,
+  TokenRequest,
+  TokenReturn,
 } from '../repos.ts';
 import { type QueueColumns, queueOf } from '../sql/queue-columns.ts';
+import { Buckets } from './buckets.ts';
 import type { Database } from './database.ts';
+import { Outcomes } from './outcomes.ts';
 import { type Placed, roundsOf } from './rounds.ts';
 import { type StateStatements, stateStatements } from './state-statements.ts';
 import type { Tables } from './tables.ts';
 
-/** The state of the retry queues in a table. */
+/** The state of the retry queues in a table. Token buckets and tallies. */
 export class PostgresStateRepo implements StateRepo {
   readonly #database: Database;
   readonly #sql: StateStatements;
+  readonly #buckets: Buckets;
+  readonly #outcomes: Outcomes;
 
   constructor(database: Database, tables: Tables) {
     this.#database = database;
     this.#sql = stateStatements(tables);
+    this.#buckets = new Buckets(database, tables);
+    this.#outcomes = new Outcomes(database, tables);
   }
 
   async open(entries: readonly QueueOpening[]): Promise<void> {
@@ -73,6 +83,36 @@ export class PostgresStateRepo implements StateRepo {
   async get(webhookIds: readonly string[]): Promise<readonly QueueRecord[]> {
     const rows = await this.#database.rows<QueueColumns>(this.#sql.get, [webhookIds]);
     return rows.map(queueOf);
+  }
+
+  async takeTokens(requests: readonly TokenRequest[]): Promise<readonly TokenGrant[]> {
+    return this.#buckets.take(requests);
+  }
+
+  async returnTokens(entries: readonly TokenReturn[]): Promise<void> {
+    return this.#buckets.giveBack(entries);
+  }
+
+  async recordOutcomes(tallies: readonly OutcomeTally[]): Promise<void> {
+    return this.#outcomes.record(tallies);
+  }
+
+  async outcomes(request: {
+    readonly webhookId: string;
+    readonly since: number;
+  }): Promise<readonly OutcomeTally[]> {
+    return this.#outcomes.of(request);
+  }
+
+  async pruneState({
+    outcomesBefore,
+    limit,
+  }: {
+    readonly outcomesBefore: number;
+    readonly limit: number;
+  }): Promise<boolean> {
+    const more = [await this.#outcomes.prune(outcomesBefore, limit), await this.#buckets.prune(limit)];
+    return more.includes(true);
   }
 
   /** Results by the index of their change; changes that were lost have none. */

@@ -9,6 +9,8 @@ export interface Tables {
   readonly attempts: string;
   readonly webhooks: string;
   readonly queues: string;
+  readonly buckets: string;
+  readonly outcomes: string;
   readonly marks: string;
   /** The time by the server's clock, epoch ms, as an expression of type bigint that stays the same within a statement. */
   readonly nowMs: string;
@@ -28,6 +30,8 @@ export function tablesOf(schema: string, nowMs: string = SERVER_TIME): Tables {
     attempts: inSchema('attempts'),
     webhooks: inSchema('webhooks'),
     queues: inSchema('queues'),
+    buckets: inSchema('buckets'),
+    outcomes: inSchema('outcomes'),
     marks: `'${inSchema('replay_marks')}'::regclass`,
     nowMs,
   };

@@ -9,12 +9,12 @@ export interface Content {
   readonly contentType: string;
   /** What a receiver will parse: `data` of the envelope, or the whole body where that is JSON; else `undefined`. Parsed once, when first asked for. */
   readonly data: () => unknown;
-  /** What the host gave of it, for the fingerprint: the JSON of `data`, or the body's bytes. */
-  readonly given: string | Uint8Array;
+  /** The JSON of `data`, or the body's bytes. */
+  readonly inner: string | Uint8Array;
 }
 
 /** How deep `data` may be nested. Many parsers stop at about this depth, and some crash. */
-const maxDataDepth: number = 1_000;
+export const maxDataDepth: number = 1_000;
 /** The content type of the envelope. */
 const JSON_TYPE = 'application/json';
 
@@ -33,14 +33,14 @@ export function dataContent(data: unknown, envelope: Envelope, maxBytes: number)
   if (json.length > maxBytes) throw new PayloadTooLargeError(Buffer.byteLength(json), maxBytes);
   const text = `{"type":"${envelope.type}","timestamp":"${isoInstant(envelope.timestamp)}","data":${json}}`;
   const body = encode(text, maxBytes);
-  return { body, contentType: JSON_TYPE, data: parsedOnce(() => json), given: json };
+  return { body, contentType: JSON_TYPE, data: parsedOnce(() => json), inner: json };
 }
 
 /** The host's own bytes, copied: it may use its buffer again. */
 export function bodyContent(body: unknown, contentType: string, maxBytes: number): Content {
   const bytes = typeof body === 'string' ? encodeBody(body, maxBytes) : copyBytes(body, maxBytes);
   const data = isJson(contentType) ? parsedOnce(() => decode(bytes)) : noData;
-  return { body: bytes, contentType, data, given: bytes };
+  return { body: bytes, contentType, data, inner: bytes };
 }
 
 function toJson(data: unknown): string {

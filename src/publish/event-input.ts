@@ -1,14 +1,14 @@
-import { invalidEvent, stringIn } from '../domain/check.ts';
 import type { EventRecord } from '../domain/event.ts';
-import { checkEventType } from '../domain/event-pattern.ts';
-import { checkEventId, checkTenantId, defaultTenantId, newId } from '../domain/ids.ts';
-import { instantOf } from '../domain/instant.ts';
-import { InvalidEventError, messageOf, SurehookError } from '../errors.ts';
-import { checkContentType, checkHeaders } from '../http/headers.ts';
+import { newId } from '../domain/ids.ts';
+import { InvalidEventError, messageOf, quote, SurehookError } from '../errors.ts';
+import { checkContentType } from '../http/headers.ts';
+import type { CatalogMap } from '../options/publishing.ts';
 import type { Random } from '../random.ts';
 import { bodyContent, type Content, dataContent, type Envelope } from './content.ts';
 import { type Fields, ownFields } from './event-fields.ts';
-import { fingerprintOf } from './fingerprint.ts';
+import { fingerprint, type Head, isKeyed, readHead } from './event-head.ts';
+import { ownCopy } from './own-copy.ts';
+import { checkBySchema, type SchemaOutput } from './schema-check.ts';
 
 /** What reading an event takes besides the event. */
 export interface PublishContext {
@@ -23,10 +23,12 @@ export interface PublishContext {
 export interface ParsedEvent {
   readonly event: EventRecord;
   /**
-   * The payload as receivers will parse it, for filters and for shaping; `undefined` when the body is not JSON. Parsed from the stored text when
-   * first asked for, so that it is a copy of its own and runs no code of the host's.
+   * The payload as receivers will parse it, for filters; `undefined` when the body is not JSON. Parsed from the stored text when first asked for, so that it is a
+   * copy of its own and runs no code of the host's.
    */
   readonly data: () => unknown;
+  /** The JSON of `data`, or the bytes of `body`: what an event was given as. */
+  readonly inner: string | Uint8Array;
 }
 
 /**
@@ -34,13 +36,70 @@ export interface ParsedEvent {
  * `PayloadTooLargeError`, and nothing else, whatever the input is.
  */
 export function parseEvent(input: unknown, context: PublishContext): ParsedEvent {
-  const { head, content } = typed(() => {
-    const given = ownFields(input);
-    const read = readHead(given);
-    const envelope = { type: read.type, timestamp: read.timestamp ?? context.now };
-    return { head: read, content: readContent(given, envelope, context) };
+  return typed(() => {
+    const { given, head, envelope } = readStart(input, context);
+    return parsedEvent(head, readContent(given, envelope, context), context);
   });
-  return { event: eventRecord(head, content, context), data: content.data };
+}
+
+/**
+ * The same for one of the types of a catalogue: the content is what the type's schema makes of `data`. At once, and later where the schema is async; it has its own
+ * copy by then. Throws or rejects with `HostCodeError` too.
+ */
+export function parseCatalogued(
+  input: unknown,
+  context: PublishContext,
+  catalog: CatalogMap,
+): ParsedEvent | Promise<ParsedEvent> {
+  return typed(() => {
+    const { given, head, envelope } = readStart(input, context);
+    const schema = catalog.get(head.type);
+    if (schema === undefined)
+      throw new InvalidEventError('type', `type ${quote(head.type)} is not in the catalogue`);
+    const data = readData(given);
+    const finish = (output: SchemaOutput): ParsedEvent => {
+      const content = dataContent(output.data, envelope, context.maxPayloadBytes);
+      return parsedEvent(head, content, { ...context, given: givenText });
+    };
+    const givenText = isKeyed(head) ? jsonOf(data) : undefined;
+    const checked = checkBySchema(schema, head.type, data);
+    return checked instanceof Promise ? checked.then(finish) : finish(checked);
+  });
+}
+
+interface Start {
+  readonly given: Fields;
+  readonly head: Head;
+  readonly envelope: Envelope;
+}
+
+function readStart(input: unknown, { now }: PublishContext): Start {
+  const given = ownFields(input);
+  const head = readHead(given);
+  return { given, head, envelope: { type: head.type, timestamp: head.timestamp ?? now } };
+}
+
+/** What a schema judges: never a body, whose bytes nobody could promise anything of. */
+function readData({ data, body, contentType }: Fields): unknown {
+  if (body !== undefined || contentType !== undefined) {
+    const field = body === undefined ? 'contentType' : 'body';
+    throw new InvalidEventError(field, `${field} cannot be given for a type of the catalogue, only data`);
+  }
+  try {
+    return ownCopy(data);
+  } catch (cause) {
+    if (cause instanceof InvalidEventError) throw cause;
+    throw new InvalidEventError('data', `data cannot be read: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** `undefined` where JSON has no text for it: what comes before a schema need not be JSON. */
+function jsonOf(data: unknown): string | undefined {
+  try {
+    return JSON.stringify(data);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Some values throw even when they are only looked at: a proxy that was revoked. */
@@ -51,44 +110,6 @@ function typed<Value>(read: () => Value): Value {
     if (cause instanceof SurehookError) throw cause;
     throw new InvalidEventError('event', `event cannot be read: ${messageOf(cause)}`, { cause });
   }
-}
-
-/** All but the content; what was left out is absent. */
-interface Head {
-  readonly type: string;
-  readonly tenantId: string;
-  readonly source?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly idempotencyKey?: string;
-  readonly orderingKey?: string;
-  readonly id?: string;
-  readonly timestamp?: number;
-  readonly deliverAt?: number;
-}
-
-function readHead(given: Fields): Head {
-  const head: { -readonly [Name in keyof Head]: Head[Name] } = {
-    type: checkEventType(given.type),
-    tenantId: readTenant(given.tenantId),
-  };
-  if (given.source !== undefined) head.source = stringIn('source', given.source, text);
-  if (given.headers !== undefined) head.headers = checkHeaders('headers', given.headers, InvalidEventError);
-  if (given.idempotencyKey !== undefined) {
-    head.idempotencyKey = stringIn('idempotencyKey', given.idempotencyKey, text);
-  }
-  if (given.orderingKey !== undefined) head.orderingKey = stringIn('orderingKey', given.orderingKey, text);
-  if (given.id !== undefined) head.id = checkEventId(given.id);
-  if (given.timestamp !== undefined)
-    head.timestamp = instantOf('timestamp', given.timestamp, { refuse: invalidEvent });
-  if (given.deliverAt !== undefined)
-    head.deliverAt = instantOf('deliverAt', given.deliverAt, { refuse: invalidEvent });
-  return head;
-}
-
-const text = { max: 256, refuse: invalidEvent };
-
-function readTenant(value: unknown): string {
-  return value === undefined ? defaultTenantId : checkTenantId('tenantId', value, { refuse: invalidEvent });
 }
 
 /** Either `data`, or `body` with `contentType`: one of the two, never a mixture. */
@@ -103,38 +124,19 @@ function readContent(given: Fields, envelope: Envelope, { maxPayloadBytes }: Pub
   return bodyContent(body, checkContentType('contentType', contentType, InvalidEventError), maxPayloadBytes);
 }
 
-function eventRecord(head: Head, content: Content, { now, random }: PublishContext): EventRecord {
+/** `given`: what the host gave in place of the content, for the fingerprint. */
+function parsedEvent(
+  head: Head,
+  content: Content,
+  { now, random, given }: PublishContext & { readonly given?: string | undefined },
+): ParsedEvent {
   const id = head.id ?? newId('evt', now, random);
-  const { body, contentType } = content;
+  const { body, contentType, data, inner } = content;
   const made = {
     id,
     timestamp: head.timestamp ?? now,
     createdAt: now,
-    fingerprint: fingerprint(head, content),
+    fingerprint: isKeyed(head) ? fingerprint(head, contentType, given ?? inner) : '',
   };
-  return { ...head, ...made, body, contentType };
-}
-
-/**
- * Only a host's own id or key can meet an event that is stored already; without them the digest is left empty, which halves
- * the cost of reading an event of 1 KiB.
- */
-function fingerprint(head: Head, content: Content): string {
-  if (head.id === undefined && head.idempotencyKey === undefined) return '';
-  const { source = null, headers = null, idempotencyKey = null, id = null } = head;
-  const { timestamp = null, deliverAt = null, orderingKey = null, type, tenantId } = head;
-  const contentType = typeof content.given === 'string' ? null : content.contentType;
-  const given = {
-    type,
-    tenantId,
-    source,
-    headers,
-    idempotencyKey,
-    id,
-    timestamp,
-    deliverAt,
-    orderingKey,
-    contentType,
-  };
-  return fingerprintOf({ ...given, content: content.given });
+  return { event: { ...head, ...made, body, contentType }, data, inner };
 }

@@ -13,6 +13,7 @@ export interface Given {
   readonly timestamp: number | null;
   /** Epoch ms. */
   readonly deliverAt: number | null;
+  readonly orderingKey: string | null;
   /** `null` with `data`. */
   readonly contentType: string | null;
   /** The JSON of `data`, or the bytes of `body`. */
@@ -26,9 +27,11 @@ export interface Given {
  * it does for the bytes that are signed.
  */
 export function fingerprintOf(given: Given): string {
-  const { type, tenantId, source, idempotencyKey, id, timestamp, deliverAt, contentType, content } = given;
+  const { type, tenantId, source, idempotencyKey, id, timestamp, deliverAt, orderingKey } = given;
+  const { contentType, content } = given;
   const headers = given.headers === null ? null : Object.entries(given.headers).sort(byName);
-  const fields = [type, tenantId, source, headers, idempotencyKey, id, timestamp, deliverAt, contentType];
+  const times = [timestamp, deliverAt];
+  const fields = [type, tenantId, source, headers, idempotencyKey, id, ...times, orderingKey, contentType];
   const head = `${JSON.stringify(fields)}\n`;
   const text = typeof content === 'string' ? head + content : Buffer.concat([Buffer.from(head), content]);
   return hash('sha256', text, 'base64url');

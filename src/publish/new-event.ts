@@ -1,3 +1,14 @@
+import type { EventCatalog, SchemaInput } from '../domain/standard-schema.ts';
+
+/**
+ * What `publish` takes where there is a catalogue: one of its types, with the `data` that the type's schema takes. Without one, any `NewEvent`.
+ */
+export type EventOf<Catalog extends EventCatalog> = string extends keyof Catalog
+  ? NewEvent
+  : {
+      [Type in keyof Catalog & string]: EventFields<Type> & DataContent<SchemaInput<Catalog[Type]>>;
+    }[keyof Catalog & string];
+
 /**
  * What `publish` takes. Fields that are not here are refused, and so is a field of the wrong kind: `InvalidEventError` names
  * it. Everything is read and copied before `publish` first waits; what the host changes afterwards has no effect.

@@ -1,27 +1,28 @@
 import { misuse, plainObject } from '../domain/check.ts';
 import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { EventRecord } from '../domain/event.ts';
-import { matchesAny } from '../domain/event-pattern.ts';
-import { matchesFilter } from '../domain/filter.ts';
-import { newId } from '../domain/ids.ts';
-import { delayBefore } from '../domain/retry-policy.ts';
-import { blocksWhenExhausted, hasOwnQueue, type WebhookRecord } from '../domain/webhook.ts';
+import type { WebhookRecord } from '../domain/webhook.ts';
 import { ConflictError, quote } from '../errors.ts';
 import type { Reporter } from '../events.ts';
-import type { Settings } from '../options.ts';
-import type { AppendEntry, AppendResult } from '../repos.ts';
+import type { AppendResult } from '../repos.ts';
 import type { Storage } from '../runtime/storage.ts';
-import { type PublishedEvent, toPublishedEvent } from '../views.ts';
+import { type PublishedEvent, toDelivery, toPublishedEvent } from '../views.ts';
+import { answered } from './answered.ts';
 import { Appender } from './appender.ts';
-import { type ParsedEvent, parseEvent } from './event-input.ts';
+import { type Draft, Drafter, type DrafterParts, type Moment } from './drafter.ts';
+import { type ParsedEvent, type PublishContext, parseCatalogued, parseEvent } from './event-input.ts';
+import { inTime } from './host-code.ts';
 import type { NewEvent } from './new-event.ts';
+import { shaped } from './shaper.ts';
+import { findSubscribers } from './subscribers.ts';
+import { TenantRates } from './tenant-rates.ts';
 
 /** What `publish` resolves with. */
 export interface Published {
   readonly event: PublishedEvent;
   /** One per webhook that gets it. Those of an unavailable webhook are stored as exhausted, for a later replay. */
   readonly deliveries: readonly { readonly id: string; readonly webhookId: string }[];
-  /** Subscribed webhooks that do not get it because their filter says so. For a duplicate 0. */
+  /** Subscribed webhooks that do not get it because their filter, or the `shape` option, says so. For a duplicate 0. */
   readonly filtered: number;
   /** True when an event with this id or `idempotencyKey` and the same content was stored before: it is returned, and nothing was stored. */
   readonly duplicate: boolean;
@@ -34,80 +35,116 @@ export interface PublishOptions {
 }
 
 /** What the publisher works with. */
-export interface PublisherParts {
-  readonly settings: Settings;
+export interface PublisherParts extends DrafterParts {
   readonly storage: Storage;
   readonly reporter: Reporter;
-  /** Whether deliveries of this webhook go into its own queue, as far as this process knows. */
-  readonly isApart: (webhookId: string) => boolean;
-  /** Whether `stored` opens the own queues that something was stored into. */
-  readonly opensQueues: () => boolean;
   /** Called with what was stored now. */
   readonly stored: (deliveries: readonly DeliveryRecord[]) => void;
-}
-
-interface Moment {
-  readonly now: number;
-  readonly tx: unknown;
-}
-
-interface Draft extends AppendEntry {
-  readonly filteredFor: readonly string[];
 }
 
 /** Turns what a host publishes into an event and its deliveries, and stores them in one step. */
 export class Publisher {
   readonly #parts: PublisherParts;
+  readonly #drafter: Drafter;
   readonly #appender: Appender;
+  readonly #rates: TenantRates | undefined;
+  /** Events stored since it was made. */
+  published = 0;
 
   constructor(parts: PublisherParts) {
+    const { settings, storage } = parts;
+    const { repos, clock, rateLimit: limit } = settings;
     this.#parts = parts;
-    this.#appender = new Appender(parts.settings.repos.events, parts.settings.clock);
+    this.#drafter = new Drafter(parts);
+    this.#appender = new Appender(repos.events, clock);
+    this.#rates = limit && new TenantRates({ limit, state: repos.state, storage, clock });
   }
 
   /** All of them or none: rejects with the first error, and then nothing was stored. */
   async publish(inputs: readonly unknown[], options: PublishOptions): Promise<Published[]> {
     const { settings } = this.#parts;
     const { tx } = plainObject('options', options, { keys: ['tx'] as const, path: '', refuse: misuse });
-    const context = { ...settings, now: settings.clock.now() };
+    const moment = { now: settings.clock.now(), tx };
+    const context = { ...settings, now: moment.now };
     // All inputs are read before the first await: what the host changes afterwards has no effect.
-    const parsed = inputs.map((input) => parseEvent(input, context));
+    const parsed =
+      settings.catalog === undefined
+        ? inputs.map((input) => parseEvent(input, context))
+        : await this.#catalogued(inputs, context);
     if (parsed.length === 0) return [];
-    const subscribers = await this.#subscribers(parsed);
-    const moment = { now: context.now, tx };
-    const drafts = parsed.map((one) => this.#draft(one, subscribers(one.event), moment));
-    return await this.#store(drafts, tx === undefined ? { now: context.now } : { now: context.now, tx });
+    const events = parsed.map(({ event }) => event);
+    return await this.#charged(events, tx, () => this.#publishParsed(parsed, moment));
   }
 
-  /** Stores an event for one webhook, whatever that is subscribed to. */
+  /** Stores an event for one webhook, whatever that is subscribed to, the catalogue has and its tenant may publish. */
   async publishTo(webhook: WebhookRecord, input: NewEvent): Promise<Published> {
     const { settings } = this.#parts;
     const now = settings.clock.now();
     const { event } = parseEvent(input, { ...settings, now });
-    const draft: Draft = {
-      event,
-      deliveries: [this.#delivery(event, webhook, { now, tx: undefined })],
-      filteredFor: [],
-    };
-    const [published] = await this.#store([draft], { now });
+    return await this.#storeFor(webhook, event);
+  }
+
+  /** Stores an event as it is for one webhook, whatever that is subscribed to. Its tenant's rate counts it. */
+  async publishRecord(webhook: WebhookRecord, event: EventRecord): Promise<Published> {
+    const [published] = await this.#charged([event], undefined, async () => [
+      await this.#storeFor(webhook, event),
+    ]);
+    // One event makes one result.
+    return published as Published;
+  }
+
+  async #catalogued(inputs: readonly unknown[], context: PublishContext): Promise<readonly ParsedEvent[]> {
+    const { catalog = new Map(), clock, storageTimeoutMs: timeoutMs } = this.#parts.settings;
+    const parsed = inputs.map((input) => {
+      const event = parseCatalogued(input, context, catalog);
+      // Where another one throws first, nobody is there to hear of this one.
+      if (event instanceof Promise) event.catch(() => {});
+      return event;
+    });
+    return await inTime(Promise.all(parsed), { part: 'catalog', clock, timeoutMs });
+  }
+
+  async #charged(
+    events: readonly EventRecord[],
+    tx: unknown,
+    publish: () => Promise<Published[]>,
+  ): Promise<Published[]> {
+    return this.#rates === undefined ? await publish() : await this.#rates.charged(events, tx, publish);
+  }
+
+  async #publishParsed(parsed: readonly ParsedEvent[], moment: Moment): Promise<Published[]> {
+    const { settings, storage } = this.#parts;
+    const { shape, repos } = settings;
+    const events = parsed.map(({ event }) => event);
+    const subscribers = await findSubscribers({ repo: repos.webhooks, storage }, events);
+    const drafts = parsed.map((one) => this.#drafter.draft(one, subscribers(one.event), moment));
+    return await this.#store(
+      shape === undefined ? drafts : await shaped(drafts, { shape, parsed, subscribers }, settings),
+      moment,
+    );
+  }
+
+  async #storeFor(webhook: WebhookRecord, event: EventRecord): Promise<Published> {
+    const moment = { now: event.createdAt, tx: undefined };
+    const [published] = await this.#store([this.#drafter.draftFor(webhook, event, moment)], moment);
     if (published === undefined) throw new ConflictError(`The event ${quote(event.id)} was not stored`);
     return published;
   }
 
-  async #store(drafts: readonly Draft[], options: { now: number; tx?: unknown }): Promise<Published[]> {
+  async #store(drafts: readonly Draft[], { now, tx }: Moment): Promise<Published[]> {
     const { settings, storage, stored } = this.#parts;
     const { events } = settings.repos;
     const results = await storage.once('events.append', async () =>
       answered(
-        options.tx === undefined
-          ? await this.#appender.append(drafts, options.now)
-          : await events.append(drafts, options),
+        tx === undefined
+          ? await this.#appender.append(drafts, now)
+          : await events.append(drafts, { now, tx }),
         drafts.length,
       ),
     );
     const own = results.map((result, index) => asOwn(result, drafts[index]));
     const isNew = own.filter(({ duplicate }) => !duplicate);
-    if (options.tx === undefined) stored(isNew.flatMap(({ deliveries }) => deliveries));
+    if (tx === undefined) stored(isNew.flatMap(({ deliveries }) => deliveries));
     return own.map((result, index) => this.#report(result, drafts[index]));
   }
 
@@ -118,88 +155,15 @@ export class Publisher {
     const filteredFor = result.duplicate ? [] : (draft?.filteredFor ?? []);
     const filtered = filteredFor.length;
     if (!result.duplicate) {
+      this.published += 1;
       for (const webhookId of filteredFor) reporter.emit('event:filtered', { event, webhookId });
       reporter.emit('event:published', { event, deliveries, filtered });
+      for (const record of result.deliveries) {
+        if (record.status === 'exhausted')
+          reporter.emit('delivery:exhausted', { delivery: toDelivery(record) });
+      }
     }
     return { event, deliveries, filtered, duplicate: result.duplicate };
-  }
-
-  /** Asks once per tenant and type of the batch. */
-  async #subscribers(
-    parsed: readonly ParsedEvent[],
-  ): Promise<(event: EventRecord) => readonly WebhookRecord[]> {
-    const { storage, settings } = this.#parts;
-    const asked = new Map<string, EventRecord>();
-    // No tenant and no type contains a NUL.
-    const keyOf = ({ tenantId, type }: EventRecord): string => `${tenantId}\0${type}`;
-    for (const { event } of parsed) asked.set(keyOf(event), event);
-    const found = new Map<string, readonly WebhookRecord[]>();
-    const { webhooks } = settings.repos;
-    if (webhooks.subscribersOfAll !== undefined && asked.size > 1) {
-      const pairs = [...asked.values()].map(({ tenantId, type }) => ({ tenantId, eventType: type }));
-      const all = await storage.once('webhooks.subscribersOfAll', async () =>
-        answered((await webhooks.subscribersOfAll?.(pairs)) ?? []),
-      );
-      const byTenant = Map.groupBy(all, (webhook) => webhook.tenantId);
-      for (const [key, event] of asked) {
-        found.set(
-          key,
-          (byTenant.get(event.tenantId) ?? []).filter((webhook) => isSubscribed(webhook, event)),
-        );
-      }
-    } else {
-      for (const [key, event] of asked) {
-        const some = await storage.once('webhooks.subscribers', async () =>
-          answered(await webhooks.subscribers(event.tenantId, event.type)),
-        );
-        found.set(
-          key,
-          some.filter((webhook) => isSubscribed(webhook, event)),
-        );
-      }
-    }
-    return (event) => found.get(keyOf(event)) ?? [];
-  }
-
-  #draft({ event, data }: ParsedEvent, webhooks: readonly WebhookRecord[], moment: Moment): Draft {
-    const deliveries: DeliveryRecord[] = [];
-    const filteredFor: string[] = [];
-    for (const webhook of webhooks) {
-      const passes = webhook.filter === undefined || matchesFilter(webhook.filter, { ...event, data });
-      if (passes) deliveries.push(this.#delivery(event, webhook, moment));
-      else filteredFor.push(webhook.id);
-    }
-    return { event, deliveries, filteredFor };
-  }
-
-  #delivery(event: EventRecord, webhook: WebhookRecord, { now, tx }: Moment): DeliveryRecord {
-    const { settings, isApart, opensQueues } = this.#parts;
-    const policy = webhook.retry ?? settings.retry;
-    const delayMs = typeof policy === 'function' ? 0 : (delayBefore(policy, 1, settings.random) ?? 0);
-    const isUnavailable = webhook.status.state === 'unavailable';
-    // Whoever stores into an own queue has to open it once that is committed. Who cannot leaves it to those who claim from the express queue.
-    const canOpen = tx === undefined && opensQueues();
-    const { ordered } = webhook.delivery;
-    const isOwn = hasOwnQueue(webhook) || webhook.status.state === 'retrying' || isApart(webhook.id);
-    return {
-      id: newId('dlv', now, settings.random),
-      eventId: event.id,
-      webhookId: webhook.id,
-      tenantId: event.tenantId,
-      eventType: event.type,
-      ...(isUnavailable
-        ? { status: 'exhausted', reason: 'webhook-unavailable', completedAt: now }
-        : { status: 'pending' }),
-      ...(isUnavailable && blocksWhenExhausted(webhook) && { blocks: true }),
-      queue: canOpen && isOwn ? 'own' : 'express',
-      ...(ordered && { orderingKey: event.orderingKey ?? '' }),
-      dueAt: Math.max(now, event.deliverAt ?? 0) + delayMs,
-      token: 0,
-      attempts: 0,
-      tries: 0,
-      lost: 0,
-      createdAt: now,
-    };
   }
 }
 
@@ -216,19 +180,4 @@ function asOwn(result: AppendResult, draft: Draft | undefined): AppendResult {
     result.deliveries.length === deliveries.length &&
     result.deliveries.every(({ id }) => deliveries.some((delivery) => delivery.id === id));
   return isOwn ? { ...result, duplicate: false } : result;
-}
-
-/** A repo that breaks its contract is a fault of storage, not of the host. */
-function answered<T>(rows: readonly T[], length?: number): readonly T[] {
-  if (Array.isArray(rows) && (length === undefined || rows.length === length)) return rows;
-  throw new Error('the repo broke its contract: it did not answer with the rows that were asked for');
-}
-
-/** A disabled webhook gets nothing new; the tenant is looked at again, whatever the repo answered. */
-function isSubscribed(webhook: WebhookRecord, event: EventRecord): boolean {
-  return (
-    webhook.tenantId === event.tenantId &&
-    webhook.status.state !== 'disabled' &&
-    matchesAny(webhook.events, event.type)
-  );
 }

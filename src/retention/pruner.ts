@@ -1,3 +1,4 @@
+import { periodOf, TALLIES_KEPT_MS } from '../domain/tally.ts';
 import type { Settings } from '../options.ts';
 import type { PruneRequest } from '../repos.ts';
 import type { Outage, Run } from '../runtime/run.ts';
@@ -15,23 +16,26 @@ export interface PrunerParts {
   readonly settings: Settings;
 }
 
+/** One step: whether it may not have been the last, `undefined` where it failed. */
+type Step = (now: number) => Promise<{ readonly value: boolean } | undefined>;
+
 /**
- * Removes, in the background and a little at a time, what ended longer ago than `retention` says. Every process does; what one has
- * removed the others do not find.
+ * Removes, in the background and a little at a time, what ended longer ago than `retention` says, and state that tells nothing any more. Every
+ * process does; what one has removed the others do not find.
  */
 export class Pruner {
   readonly #parts: PrunerParts;
-  readonly #outage: Outage;
+  readonly #events: Outage;
+  readonly #state: Outage;
 
   constructor(parts: PrunerParts) {
     this.#parts = parts;
-    this.#outage = parts.run.outage('events.prune');
+    this.#events = parts.run.outage('events.prune');
+    this.#state = parts.run.outage('state.pruneState');
   }
 
   /** Begins at a random instant, so that processes which start together do not look together. */
   start(): void {
-    const { deliveredMs, deadLetterMs, attemptsMs } = this.#parts.settings.retention;
-    if (Math.min(deliveredMs, deadLetterMs, attemptsMs) === Number.POSITIVE_INFINITY) return;
     this.#lookIn(this.#parts.settings.random.next() * LOOK_EVERY_MS);
   }
 
@@ -41,14 +45,35 @@ export class Pruner {
 
   async #prune(): Promise<void> {
     const { run, settings } = this.#parts;
+    const { deliveredMs, deadLetterMs, attemptsMs } = settings.retention;
+    if (Math.min(deliveredMs, deadLetterMs, attemptsMs) < Number.POSITIVE_INFINITY)
+      await this.#repeat((now) => this.#pruneEvents(now));
+    await this.#repeat((now) => this.#pruneState(now));
+    if (run.accepting) this.#lookIn(LOOK_EVERY_MS);
+  }
+
+  /** Makes steps until nothing is left, one fails, or the run takes on no more work. */
+  async #repeat(step: Step): Promise<void> {
+    const { run } = this.#parts;
     while (run.accepting) {
       const startedAt = run.now();
-      const request = requestAt(startedAt, settings.retention);
-      const done = await this.#outage.attempt(() => settings.repos.events.prune(request));
-      if (done?.value.more !== true) break;
+      const done = await step(startedAt);
+      if (done?.value !== true) return;
       await run.sleep(Math.max(PAUSE_MS, run.now() - startedAt));
     }
-    if (run.accepting) this.#lookIn(LOOK_EVERY_MS);
+  }
+
+  async #pruneEvents(now: number): ReturnType<Step> {
+    const { repos, retention } = this.#parts.settings;
+    const request = requestAt(now, retention);
+    return await this.#events.attempt(async () => (await repos.events.prune(request)).more);
+  }
+
+  /** The period in which the longest window begins is kept whole. */
+  async #pruneState(now: number): ReturnType<Step> {
+    const { state } = this.#parts.settings.repos;
+    const outcomesBefore = periodOf(now - TALLIES_KEPT_MS);
+    return await this.#state.attempt(() => state.pruneState({ now, outcomesBefore, limit: STEP_ROWS }));
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Lane } from '../dispatcher/lane.ts';
 import type { QueueRecord } from '../repos.ts';
+import type { Allowance } from './allowance.ts';
 
 /** What a look into a queue found. */
 export interface Look {
@@ -23,6 +24,10 @@ export class Holding {
   busy = false;
   /** It is being given back. */
   releasing = false;
+  /** It is not held any more. */
+  dropped = false;
+  /** Of a webhook with a rate: what that allows, as of the last look. */
+  allowance: Allowance | undefined;
   /** It could not be given back, and its lease is being made sure of. */
   regaining = false;
   /** Nothing more can be claimed before this instant, as far as is known; 0 is "look". */
@@ -48,6 +53,17 @@ export class Holding {
 
   get webhookId(): string {
     return this.lane.webhookId;
+  }
+
+  /** Whether nothing of it can be sent, or is under way, until its webhook's rate allows another request. */
+  isOutOfTokens(now: number): boolean {
+    if (this.allowance === undefined || this.busy || !this.lane.isQuiet) return false;
+    return this.allowance.readyAt(now, 0) > now;
+  }
+
+  /** Until when its webhook's rate keeps it from sending anything, by the store's clock; 0 where it does not. */
+  restsUntil(now: number): number {
+    return this.isOutOfTokens(now) ? (this.allowance?.restsUntil(now) ?? 0) : 0;
   }
 
   /** Something may have come into the queue that is due at `dueAt`. */

@@ -19,6 +19,15 @@ interface Change {
   readonly leaseUntil?: number;
 }
 
+/** How a queue is given back. */
+interface Rest {
+  readonly nextAt: number | null;
+  /** @default the end of its back-off */
+  readonly notBefore?: number;
+  readonly close?: true;
+  readonly failures?: 0;
+}
+
 const emptied = { kind: 'queue-emptied' } as const;
 
 /** A change that was not stored because a newer one is to be. */
@@ -126,7 +135,11 @@ export class Keeper {
     } else if (webhook !== null && this.#isTimeUp(holding, webhook)) {
       // The status that this sets is what the next look goes by.
       this.#hooks.attend(holding);
-    } else this.#release(holding, { nextAt: this.#nextAt(webhook, Math.max(pausedUntil, nextDueAt)) });
+    } else {
+      // Like a back-off: what comes in meanwhile does not bring the next token nearer.
+      const notBefore = Math.max(pausedUntil, holding.restsUntil(now));
+      this.#release(holding, { nextAt: this.#nextAt(webhook, Math.max(notBefore, nextDueAt)), notBefore });
+    }
   }
 
   /**
@@ -161,7 +174,7 @@ export class Keeper {
     return end !== undefined && end > run.now() ? Math.min(at, end) : at;
   }
 
-  #release(holding: Holding, to: { nextAt: number | null; close?: true; failures?: 0 }): void {
+  #release(holding: Holding, to: Rest): void {
     const { webhookId, token, lane, wakes } = holding;
     holding.busy = true;
     holding.releasing = true;
@@ -169,7 +182,7 @@ export class Keeper {
       webhookId,
       token,
       failures: to.failures ?? lane.failures,
-      notBefore: to.failures === 0 ? 0 : lane.pausedUntil,
+      notBefore: to.notBefore ?? (to.failures === 0 ? 0 : lane.pausedUntil),
       nextAt: to.nextAt,
       ...(to.close && { close: true }),
       // Held means held, whatever came; otherwise what came since the last look has to be looked at.
@@ -206,17 +219,18 @@ export class Keeper {
   /** Something may have come in that the last look did not see: it is made again. */
   #renewed(holding: Holding, leaseUntil: number, wakes: number): void {
     holding.leaseUntil = leaseUntil;
-    if (wakes !== holding.wakes) holding.stir(0);
+    const isStirred = holding.regaining || wakes !== holding.wakes;
     holding.wakes = wakes;
-    if (!holding.regaining) return;
-    holding.regaining = false;
-    holding.busy = false;
+    if (!isStirred) return;
     holding.stir(0);
+    if (holding.regaining) holding.busy = false;
+    holding.regaining = false;
     this.#hooks.attend(holding);
   }
 
   #drop(holding: Holding, apartUntil: number): void {
     holding.lane.apartUntil = apartUntil;
+    holding.dropped = true;
     this.#hooks.dropped(holding);
   }
 }

@@ -1,6 +1,7 @@
 import type { Lane } from '../dispatcher/lane.ts';
 import type { Failure, QueueHooks } from '../dispatcher/queue-hooks.ts';
 import { backoffMs } from '../domain/backoff.ts';
+import type { WebhookRecord } from '../domain/webhook.ts';
 import { leaseMargin } from '../options.ts';
 import type { QueueOpening, QueueRecord } from '../repos.ts';
 import { BatchWriter } from '../runtime/batch-writer.ts';
@@ -58,6 +59,7 @@ export class RetryQueues implements QueueHooks {
     this.#service = new Service(parts, {
       starve: (holding) => this.#starved.add(holding),
       dropped: (holding) => this.#dropped(holding),
+      isCrowded: () => this.#holdings.size > MAX_HEALTHY / 2,
     });
     this.#sweep = new Sweep(parts, (webhookId) => this.notify(webhookId));
   }
@@ -69,9 +71,20 @@ export class RetryQueues implements QueueHooks {
     this.#renew();
   }
 
-  /** Whether a queue is being served, or may be due that is not. */
+  /** Whether a queue is being served, or may be due that is not. One that waits for a token is like one that waits for a retry. */
   get isBusy(): boolean {
-    return this.#isAcquiring || this.#holdings.size > 0 || this.#opener.size > 0 || this.#sweep.isBusy;
+    return this.#isAcquiring || this.#isServing() || this.#opener.size > 0 || this.#sweep.isBusy;
+  }
+
+  #isServing(): boolean {
+    const now = this.#parts.run.now();
+    for (const holding of this.#holdings.values()) if (!holding.isOutOfTokens(now)) return true;
+    return false;
+  }
+
+  /** Whether tokens are being taken, which have to be put back at a stop. */
+  get isTaking(): boolean {
+    return this.#service.isTaking;
   }
 
   /** Queues that this process serves now. */
@@ -129,11 +142,19 @@ export class RetryQueues implements QueueHooks {
     return this.#service.asked;
   }
 
-  mayServe(lane: Lane): boolean {
+  mayServe(lane: Lane, { rateLimit }: WebhookRecord): boolean {
     const holding = this.#holdings.get(lane.webhookId);
     if (holding === undefined) return false;
     const { run, settings } = this.#parts;
-    return holding.leaseUntil - run.now() >= settings.timeoutMs + settings.leaseMs * leaseMargin;
+    const now = run.now();
+    if (holding.leaseUntil - now < settings.timeoutMs + settings.leaseMs * leaseMargin) return false;
+    if (rateLimit === undefined) return true;
+    const { allowance } = holding;
+    return allowance?.isOf(rateLimit) === true && allowance.mayStart(now);
+  }
+
+  started(lane: Lane): void {
+    this.#holdings.get(lane.webhookId)?.allowance?.spend(this.#parts.run.now());
   }
 
   failed({ lane, outcome, counts }: Failure): void {

@@ -4,10 +4,12 @@ import { newId } from '../domain/ids.ts';
 import { blocksWhenExhausted, type WebhookRecord } from '../domain/webhook.ts';
 import type { ClaimResult, QueueClaim } from '../repos.ts';
 import type { Outage } from '../runtime/run.ts';
+import type { Allowance } from './allowance.ts';
 import { Drain } from './drain.ts';
 import type { Holding, Look } from './holding.ts';
 import { Keeper } from './keeper.ts';
 import type { RetryQueueParts } from './parts.ts';
+import { Rates } from './rates.ts';
 
 /** Queues that one call claims from. */
 const MAX_QUEUES_PER_CLAIM = 64;
@@ -18,6 +20,8 @@ const LOST_AT_A_TIME = 16;
 const MAX_BATCHES_PER_CLAIM = 8;
 /** The share of a lease for which a queue is kept that has nothing to do for so long. */
 const KEPT_SHARE = 1 / 3;
+/** How long a stop waits for tokens to be put back before it gives the queues back, ms: whoever serves them next should find the tokens. */
+const RETURN_MS = 200;
 
 /** What the service tells its owner. */
 export interface ServiceHooks {
@@ -25,6 +29,8 @@ export interface ServiceHooks {
   starve(holding: Holding): void;
   /** It is not held any more. */
   dropped(holding: Holding): void;
+  /** Whether so many queues are held that none should be kept for nothing. */
+  isCrowded(): boolean;
 }
 
 /** One queue's part of a claim. */
@@ -42,6 +48,7 @@ export class Service {
   readonly #keeper: Keeper;
   readonly #claims: Outage;
   readonly #drain: Drain;
+  readonly #rates: Rates;
   readonly #wanted = new Map<Holding, { readonly limit: number; readonly stirs: number }>();
   #isClaiming = false;
   #asked = 0;
@@ -51,11 +58,13 @@ export class Service {
     this.#hooks = hooks;
     this.#claims = parts.run.outage('events.claimQueues');
     this.#drain = new Drain(parts);
+    this.#rates = new Rates(parts, (holding) => this.attend(holding));
     this.#keeper = new Keeper(parts, {
       attend: (holding) => this.attend(holding),
       dropped: (holding) => {
         this.#asked -= this.#wanted.get(holding)?.limit ?? 0;
         this.#wanted.delete(holding);
+        this.#rates.giveBack(holding);
         hooks.dropped(holding);
       },
     });
@@ -64,6 +73,11 @@ export class Service {
   /** How many deliveries the claims under way may bring. */
   get asked(): number {
     return this.#asked;
+  }
+
+  /** Whether tokens are being taken, which have to be put back at a stop. */
+  get isTaking(): boolean {
+    return this.#rates.isTaking;
   }
 
   /** Decides what is to be done for a held queue now. Safe to call at any time; the one place where that is decided. */
@@ -84,6 +98,8 @@ export class Service {
 
   /** Gives all of them back as they are; resolves when that is stored or the run ends. */
   async releaseAll(holdings: readonly Holding[]): Promise<void> {
+    for (const holding of holdings) this.#rates.giveBack(holding);
+    await Promise.race([this.#rates.settled(), this.#parts.run.sleep(RETURN_MS)]);
     await this.#keeper.releaseAll(holdings);
   }
 
@@ -142,21 +158,43 @@ export class Service {
   #sendOrRest(holding: Holding, webhook: WebhookRecord): void {
     const { run, dispatcher } = this.#parts;
     const { lane } = holding;
+    const allowance = this.#rates.allowanceOf(holding, webhook.rateLimit);
     const now = run.now();
-    if (now >= lane.pausedUntil && now >= holding.dryUntil) {
+    const dueAt = Math.max(holding.dryUntil, lane.pausedUntil);
+    const at = allowance === undefined ? dueAt : Math.max(dueAt, allowance.readyAt(now, lane.waiting));
+    if (now >= at) {
       const room = dispatcher().roomOf(lane, webhook);
-      if (room > 0) this.#want(holding, room);
+      if (room > 0 && allowance !== undefined) this.#wantByRate(holding, allowance, room);
+      else if (room > 0) this.#want(holding, room);
       else if (lane.isQuiet) this.#hooks.starve(holding);
-    } else if (lane.isQuiet && !this.#isSoon(holding, webhook)) this.#restOrLook(holding, webhook);
-    else this.#attendAt(holding, Math.max(holding.dryUntil, lane.pausedUntil));
+    } else if (lane.isQuiet && !this.#isSoon(holding, webhook, { at, dueAt }))
+      this.#restOrLook(holding, webhook);
+    else this.#attendAt(holding, at);
     if (!holding.busy && lane.failures !== holding.storedFailures) this.#keeper.renew(holding);
   }
 
-  /** A batch that waits for more of its kind: giving its queue back and taking it again with each event would cost more than to keep it. */
-  #isSoon({ dryUntil, lane }: Holding, { delivery }: WebhookRecord): boolean {
+  /** As many as there are tokens for; where there are none, they are taken first. What waits in the lane has its tokens. */
+  #wantByRate(holding: Holding, allowance: Allowance, room: number): void {
+    const { waiting } = holding.lane;
+    const most = Math.min(room, allowance.present(this.#parts.run.now()) - waiting);
+    const free = allowance.tokens - waiting;
+    if (free > 0) this.#want(holding, Math.min(most, free));
+    else this.#rates.take(holding, allowance, most);
+  }
+
+  /**
+   * A batch that waits for more of its kind, a delivery that waits for a token: giving its queue back and taking it again with each event would cost
+   * more than to keep it.
+   */
+  #isSoon(
+    { dryUntil }: Holding,
+    { delivery }: WebhookRecord,
+    { at, dueAt }: { readonly at: number; readonly dueAt: number },
+  ): boolean {
     const { run, settings } = this.#parts;
-    const waitMs = Math.max(dryUntil, lane.pausedUntil) - run.now();
-    return delivery.mode === 'batched' && waitMs <= settings.leaseMs * KEPT_SHARE;
+    if (at - run.now() > settings.leaseMs * KEPT_SHARE) return false;
+    if (at === dueAt) return delivery.mode === 'batched';
+    return dryUntil > 0 && !this.#hooks.isCrowded();
   }
 
   /** Something of the lane is under way; its end is one occasion to look again, the next due time another. */
@@ -228,7 +266,9 @@ export class Service {
     const gotAll = wanted === 0 || claims.length < wanted;
     // What came while the call was under way may not be in its answer.
     const stirred = holding.stirs !== claim.stirs;
-    holding.dryUntil = gotAll && !stirred ? (nextDueAt ?? Number.POSITIVE_INFINITY) : 0;
+    // With a rate a claim that asks for nothing more costs a token: what this one told of the rest is gone by.
+    const told = gotAll || holding.allowance !== undefined;
+    holding.dryUntil = told && !stirred ? (nextDueAt ?? Number.POSITIVE_INFINITY) : 0;
     // What is due by our clock but was not handed out is not due by the store's: its record waits for that.
     if (wanted > 0 && claims.length === 0 && !stirred)
       holding.dryUntil = Math.max(holding.dryUntil, this.#parts.run.now() + 1);
@@ -243,11 +283,18 @@ export class Service {
   #restOrLook(holding: Holding, webhook: WebhookRecord | null): void {
     const { seen } = holding;
     if (seen === undefined) this.#want(holding, 0);
-    else if (seen.nextDueAt === undefined && !seen.isCurrent) void this.#readAnew(holding, seen);
+    else if (
+      !seen.isCurrent &&
+      (seen.nextDueAt === undefined || holding.isOutOfTokens(this.#parts.run.now()))
+    )
+      void this.#readAnew(holding, seen);
     else this.#keeper.rest(holding, webhook, seen.nextDueAt);
   }
 
-  /** An empty queue is closed by what is stored of its webhook, not by what is cached: another process may have set it Retrying just now. */
+  /**
+   * An empty queue is closed by what is stored of its webhook, not by what is cached: another process may have set it Retrying just now. And
+   * so is put to rest one that waits for a token: its rate may just have been raised.
+   */
   async #readAnew(holding: Holding, seen: Look): Promise<void> {
     const { run, cache } = this.#parts;
     holding.busy = true;

@@ -1,4 +1,5 @@
 import type { WebhookRecord, WebhookStatus } from '../domain/webhook.ts';
+import { quote } from '../errors.ts';
 
 /**
  * A webhook in columns: what is searched, ordered or compared has one of its own, the rest is `config`, JSON text. `config` holds
@@ -30,9 +31,9 @@ export function webhookColumns(webhook: WebhookRecord): WebhookColumns {
   };
 }
 
-/** The webhook of columns. */
+/** The webhook of columns. Throws, without what they hold, where somebody else has made them unreadable. */
 export function webhookOf(columns: WebhookColumns): WebhookRecord {
-  const config: Config = JSON.parse(columns.config);
+  const config = configOf(columns);
   return {
     ...config,
     id: columns.id,
@@ -41,6 +42,15 @@ export function webhookOf(columns: WebhookColumns): WebhookRecord {
     revision: columns.revision,
     status: JSON.parse(columns.status),
   };
+}
+
+/** The error of `JSON.parse` quotes the text around the place where it stops: there are secrets in it. */
+function configOf({ id, config }: WebhookColumns): Config {
+  try {
+    return JSON.parse(config);
+  } catch {
+    throw new Error(`the row of webhook ${quote(id)} cannot be read`);
+  }
 }
 
 /** A status as text: two are equal in every field (`sameStatus`) exactly when their texts are equal, so that a compare-and-set compares texts. */

@@ -14,10 +14,12 @@ const LAST = 'SELECT seq, fan_out FROM surehook_events ORDER BY seq DESC LIMIT 1
 const INSERT_EVENT = `INSERT INTO surehook_events
   (seq, id, tenant_id, type, created_at, idempotency_key, fingerprint, extra, fan_out, body)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
-const INSERT_DELIVERY = `INSERT INTO surehook_deliveries
-  (seq, id, event_seq, webhook_id, tenant_id, event_type, created_at, status, reason, queue, due_at, wake_at, token,
-   attempts, tries, lost, completed_at, ordering_key, place)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const COLUMNS = `seq, id, event_seq, webhook_id, tenant_id, event_type, created_at, status, reason, queue, due_at, wake_at, token,
+   attempts, tries, lost, completed_at, ordering_key, place`;
+const VALUES = '?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?';
+const INSERT_DELIVERY = `INSERT INTO surehook_deliveries (${COLUMNS}) VALUES (${VALUES})`;
+const INSERT_WITH_BODY = `INSERT INTO surehook_deliveries (${COLUMNS}, body_length) VALUES (${VALUES}, ?)`;
+const INSERT_BODY = 'INSERT INTO surehook_bodies (delivery_seq, body) VALUES (?, ?)';
 const BY_ID = `SELECT ${EVENT}, seq, fan_out FROM surehook_events WHERE id = ?`;
 const BY_KEY = `SELECT ${EVENT}, seq, fan_out FROM surehook_events WHERE tenant_id = ? AND idempotency_key = ?`;
 
@@ -29,9 +31,10 @@ export function append(sql: Statements, entries: readonly AppendEntry[]): Append
   let seq = last === undefined ? 1 : behind(last.seq, last.fan_out);
   return entries.map((entry) => {
     if (!insertEvent(sql, entry, seq)) return duplicateOf(sql, entry);
-    insertDeliveries(sql, entry.deliveries, seq);
-    seq = behind(seq, entry.deliveries.length);
-    return { ...entry, duplicate: false };
+    insertDeliveries(sql, entry, seq);
+    const { event, deliveries } = entry;
+    seq = behind(seq, deliveries.length);
+    return { event, deliveries, duplicate: false };
   });
 }
 
@@ -59,18 +62,24 @@ function insertEvent(sql: Statements, { event, deliveries }: AppendEntry, seq: n
   return sql.run(INSERT_EVENT, ...values) > 0;
 }
 
-function insertDeliveries(sql: Statements, deliveries: readonly DeliveryRecord[], eventSeq: number): void {
+function insertDeliveries(sql: Statements, { deliveries, bodies }: AppendEntry, eventSeq: number): void {
   let seq = eventSeq;
   for (const delivery of deliveries) {
-    insertDelivery(sql, delivery, { seq, eventSeq });
+    insertDelivery(sql, delivery, { seq, eventSeq, body: bodies?.get(delivery.id) });
     seq += 1;
   }
+}
+
+interface DeliveryPlace {
+  readonly seq: number;
+  readonly eventSeq: number;
+  readonly body: Uint8Array | undefined;
 }
 
 function insertDelivery(
   sql: Statements,
   delivery: DeliveryRecord,
-  { seq, eventSeq }: { readonly seq: number; readonly eventSeq: number },
+  { seq, eventSeq, body }: DeliveryPlace,
 ): void {
   const { id, webhookId, tenantId, eventType, createdAt, status, queue, dueAt, token, orderingKey } =
     delivery;
@@ -82,11 +91,14 @@ function insertDelivery(
   const state = [statusCodes[status], reason, queueCodes[queue], dueAt, wakeAt, token] as const;
   const { attempts, tries, lost, completedAt = null } = delivery;
   const line = [orderingKey ?? null, placeOf(delivery)] as const;
+  const values = [...place, ...state, attempts, tries, lost, completedAt, ...line] as const;
   try {
-    sql.run(INSERT_DELIVERY, ...place, ...state, attempts, tries, lost, completedAt, ...line);
+    if (body === undefined) sql.run(INSERT_DELIVERY, ...values);
+    else sql.run(INSERT_WITH_BODY, ...values, body.byteLength);
   } catch (error) {
     throw isConstraint(error) ? deliveryIdInUse(id) : error;
   }
+  if (body !== undefined) sql.run(INSERT_BODY, seq, body);
   if (orderingKey !== undefined) align(sql, { webhookId, orderingKey });
 }
 

@@ -6,17 +6,17 @@ import type { Statements } from './statements.ts';
 
 const MEMBERS = `SELECT ${CLAIMABLE} FROM surehook_deliveries d
   WHERE d.batch_id = ? AND d.wake_at IS NOT NULL AND d.wake_at <= ?`;
-const CANDIDATES = `SELECT ${CLAIMABLE}, length(e.body) AS body_length, e.id AS event_id, e.extra
+const CANDIDATES = `SELECT ${CLAIMABLE}, coalesce(d.body_length, length(e.body)) AS length, e.id AS event_id, e.extra
   FROM surehook_deliveries d JOIN surehook_events e ON e.seq = d.event_seq
   WHERE d.queue = 1 AND d.webhook_id = ? AND d.wake_at IS NOT NULL AND d.wake_at <= ?
   ORDER BY d.wake_at, d.seq LIMIT +?`;
 const SET_BATCH = `UPDATE surehook_deliveries SET batch_id = ?, batch_size = ?, refusals = ?
   WHERE seq IN (SELECT value FROM json_each(?))`;
 
-/** A candidate, and what its event takes up: the length of its body (null where it is empty), its id and the text of its fields. */
+/** A candidate, and what it takes up: the length of its body (null where that is empty), and the id and the text of the fields of its event. */
 type CandidateRow = readonly [
   ...row: ClaimableRow,
-  bodyLength: number | null,
+  length: number | null,
   eventId: string,
   extra: string | null,
 ];
@@ -72,9 +72,9 @@ function bySeq([a]: ClaimableRow, [b]: ClaimableRow): number {
 }
 
 function judgedOf(sql: Statements, row: CandidateRow, now: number): Parameters<typeof batchOf>[0][number] {
-  const [bodyLength, id, extra] = row.slice(-3) as [number | null, string, string | null];
+  const [length, id, extra] = row.slice(-3) as [number | null, string, string | null];
   return {
-    bytes: bytesInBatch({ id, type: row[at.eventType], body: { byteLength: bodyLength ?? 0 } }),
+    bytes: bytesInBatch({ id, type: row[at.eventType], body: { byteLength: length ?? 0 } }),
     kind: batchKind(kindFieldsOf(extra)),
     tries: row[at.tries],
     isTaken: wholeBatch(sql, row, now) !== undefined,

@@ -15,7 +15,7 @@ import { INSERT_ATTEMPT } from './attempt-rows.ts';
 import { type FoundBatch, findBatch, setBatch } from './batch.ts';
 import { at, CLAIMABLE, type ClaimableRow } from './claimable.ts';
 import type { ClaimedPlaces } from './claimed-places.ts';
-import { eventsBySeq } from './event-rows.ts';
+import { Contents } from './contents.ts';
 import { places as linePlaces, setPlace } from './line.ts';
 import type { Statements } from './statements.ts';
 
@@ -46,10 +46,10 @@ export function claimExpress(sql: Statements, request: ExpressClaim, places: Cla
       inBatches.map(([seq]) => seq),
       undefined,
     );
-  const events = eventsOf(sql, rows);
+  const contents = new Contents(sql, rows);
   const next = sql.get<{ wake_at: number }>(NEXT_EXPRESS);
   return resultOf(
-    claimedOf(rows, { events, leaseUntil: request.leaseUntil, queue: 'express', places, batch: undefined }),
+    claimedOf(rows, { contents, leaseUntil: request.leaseUntil, queue: 'express', places, batch: undefined }),
     next,
   );
 }
@@ -72,12 +72,12 @@ export function claimQueues(sql: Statements, request: QueuesClaim, places: Claim
       );
     return { ...take, webhookId: queue.webhookId };
   });
-  const events = eventsOf(
+  const contents = new Contents(
     sql,
     found.flatMap(({ rows }) => rows),
   );
   return found.map(({ webhookId, rows, batch, ripeAt = 0 }) => {
-    const claimed = claimedOf(rows, { events, leaseUntil, queue: 'own', places, batch });
+    const claimed = claimedOf(rows, { contents, leaseUntil, queue: 'own', places, batch });
     const next = sql.get<Next>(NEXT_OWN, webhookId);
     return resultOf(claimed, next && { wake_at: Math.max(next.wake_at, ripeAt) });
   });
@@ -102,16 +102,8 @@ function lease(sql: Statements, rows: readonly ClaimableRow[], { now, leaseUntil
   sql.run(LEASE, leaseUntil, now, JSON.stringify(rows.map(([seq]) => seq)));
 }
 
-function eventsOf(sql: Statements, rows: readonly ClaimableRow[]): ReadonlyMap<number, EventRecord> {
-  if (rows.length === 0) return new Map();
-  return eventsBySeq(
-    sql,
-    rows.map(([, eventSeq]) => eventSeq),
-  );
-}
-
 interface Claimed {
-  readonly events: ReadonlyMap<number, EventRecord>;
+  readonly contents: Contents;
   readonly leaseUntil: number;
   readonly queue: DeliveryRecord['queue'];
   readonly places: ClaimedPlaces;
@@ -124,9 +116,8 @@ interface Next {
 
 function claimedOf(rows: readonly ClaimableRow[], claimed: Claimed): ClaimedDelivery[] {
   return rows.map((row) => {
-    const [seq, eventSeq, id] = row;
-    const event = claimed.events.get(eventSeq);
-    if (event === undefined) throw new Error(`The event of delivery ${id} is not stored`);
+    const [seq, , id] = row;
+    const event = claimed.contents.eventOf(row);
     claimed.places.note(id, seq);
     return { delivery: leased(row, event, claimed), event };
   });

@@ -1,6 +1,6 @@
 /** What a claim reads of a delivery, in this order. */
 export const CLAIMABLE =
-  'd.seq, d.event_seq, d.id, d.webhook_id, d.tenant_id, d.event_type, d.created_at, d.status, d.due_at, d.wake_at, d.claimed_at, d.token, d.attempts, d.tries, d.lost, d.ordering_key, d.batch_id, d.batch_size, d.refusals';
+  'd.seq, d.event_seq, d.id, d.webhook_id, d.tenant_id, d.event_type, d.created_at, d.status, d.due_at, d.wake_at, d.claimed_at, d.token, d.attempts, d.tries, d.lost, d.ordering_key, d.batch_id, d.batch_size, d.refusals, d.body_length';
 
 /** The columns of `CLAIMABLE`. `wakeAt` is the end of the lost lease where `status` is delivering. */
 export type ClaimableRow = readonly [
@@ -23,6 +23,7 @@ export type ClaimableRow = readonly [
   batchId: string | null,
   batchSize: number | null,
   refusals: number | null,
+  bodyLength: number | null,
 ];
 
 /** Places in a `ClaimableRow`. */
@@ -35,4 +36,5 @@ export const at = {
   batchId: 16,
   batchSize: 17,
   refusals: 18,
+  bodyLength: 19,
 } as const;

@@ -12,6 +12,9 @@ const BY_IDS = `SELECT ${DELIVERY} FROM surehook_deliveries d WHERE d.id IN (SEL
 const BY_SEQS = `SELECT ${DELIVERY} FROM surehook_deliveries d
   WHERE d.seq IN (SELECT value FROM json_each(?)) ORDER BY d.seq`;
 const OF_EVENT = `SELECT ${DELIVERY} FROM surehook_deliveries d WHERE d.seq >= ? AND d.seq < ? ORDER BY d.seq`;
+/** CROSS: the event first, and then the range of its deliveries. */
+const OF_EVENT_ID = `SELECT ${DELIVERY} FROM surehook_events o CROSS JOIN surehook_deliveries d
+  WHERE o.id = ? AND d.seq >= o.seq AND d.seq < o.seq + o.fan_out ORDER BY d.seq`;
 
 /** The deliveries with these ids. */
 export function deliveriesById(sql: Statements, ids: readonly string[]): DeliveryRecord[] {
@@ -29,4 +32,9 @@ export function deliveriesOfEvent(
   { seq, fan_out }: { readonly seq: number; readonly fan_out: number },
 ): DeliveryRecord[] {
   return sql.all<DeliveryColumns>(OF_EVENT, seq, seq + fan_out).map(deliveryOf);
+}
+
+/** What is left of the deliveries of the event with this id, in the order of their append. */
+export function deliveriesOfEventId(sql: Statements, eventId: string): DeliveryRecord[] {
+  return sql.all<DeliveryColumns>(OF_EVENT_ID, eventId).map(deliveryOf);
 }

@@ -8,6 +8,8 @@ import type {
   AppendOptions,
   AppendResult,
   ClaimResult,
+  DeliveryContent,
+  DeliveryCounts,
   DeliveryQuery,
   EventRepo,
   ExhaustRequest,
@@ -19,17 +21,19 @@ import type {
   SettleResult,
   Work,
 } from '../repos.ts';
+import { workBehind } from '../sql/cancelled-work.ts';
 import { append } from './append.ts';
 import { attemptsOf } from './attempt-rows.ts';
 import { claimExpress, claimQueues } from './claim.ts';
 import { ClaimedPlaces } from './claimed-places.ts';
 import type { Connection } from './connection.ts';
-import { deliveriesById } from './delivery-rows.ts';
+import { contentsById } from './contents.ts';
+import { deliveriesById, deliveriesOfEventId } from './delivery-rows.ts';
 import { eventsById } from './event-rows.ts';
 import { afterTransaction, type Home, statementsOf, withSavepoint } from './host-transaction.ts';
-import { listDeliveries, ownQueues } from './listing.ts';
+import { countDeliveries, listDeliveries, ownQueues } from './listing.ts';
 import { type AttemptsPruned, nothingPruned, prune } from './prune.ts';
-import { exhaustQueue, markReplay, promoteReplays } from './replay.ts';
+import { cancel, exhaustQueue, markReplay, promoteReplays } from './replay.ts';
 import { settleAll } from './settle.ts';
 
 /** What the repo of events works with. */
@@ -96,6 +100,17 @@ export class SqliteEventRepo implements EventRepo {
     return marked;
   }
 
+  async cancel(
+    ids: readonly string[],
+    { now }: { readonly now: number },
+  ): Promise<readonly DeliveryRecord[]> {
+    if (ids.length === 0) return [];
+    const cancelled = await this.#connection.write((sql) => cancel(sql, ids, now));
+    const work = workBehind(cancelled);
+    if (work.ownQueues.length > 0) this.#announce(work);
+    return cancelled;
+  }
+
   async promoteReplays(request: {
     readonly now: number;
     readonly limit: number;
@@ -110,6 +125,15 @@ export class SqliteEventRepo implements EventRepo {
     return this.#connection.read((sql) => deliveriesById(sql, ids));
   }
 
+  async deliveriesOf(eventId: string): Promise<readonly DeliveryRecord[]> {
+    return this.#connection.read((sql) => deliveriesOfEventId(sql, eventId));
+  }
+
+  async getContents(ids: readonly string[]): Promise<readonly DeliveryContent[]> {
+    if (ids.length === 0) return [];
+    return this.#connection.read((sql) => contentsById(sql, ids));
+  }
+
   async getEvents(ids: readonly string[]): Promise<readonly EventRecord[]> {
     if (ids.length === 0) return [];
     return this.#connection.read((sql) => eventsById(sql, ids));
@@ -121,6 +145,13 @@ export class SqliteEventRepo implements EventRepo {
 
   async listDeliveries(query: DeliveryQuery): Promise<readonly DeliveryRecord[]> {
     return this.#connection.read((sql) => listDeliveries(sql, query));
+  }
+
+  async countDeliveries(request: {
+    readonly webhookId: string;
+    readonly limit: number;
+  }): Promise<DeliveryCounts> {
+    return this.#connection.read((sql) => countDeliveries(sql, request));
   }
 
   async prune(request: PruneRequest): Promise<PruneResult> {

@@ -33,6 +33,16 @@ export function statementsOf(tx: unknown, home: Home): Statements {
   return statements;
 }
 
+/** The same, or `undefined` for what is no transaction here: of another store, or of none. */
+export function statementsWithin(tx: unknown, home: Home): Statements | undefined {
+  try {
+    return statementsOf(tx, home);
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
 function lookAt(tx: DatabaseSync): { readonly file: string | undefined; readonly inTransaction: boolean } {
   try {
     return { file: fileOf(tx), inTransaction: isInTransaction(tx) };

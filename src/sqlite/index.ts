@@ -54,7 +54,7 @@ export function sqliteRepos(database: string | DatabaseSync, options: SqliteRepo
   return {
     webhooks: new SqliteWebhookStore(connection, changes),
     events: new SqliteEventRepo({ connection, home, listeners: work, clock }),
-    state: new SqliteStateRepo(connection),
+    state: new SqliteStateRepo(connection, home),
     close,
     [Symbol.dispose]: close,
   };

@@ -46,7 +46,7 @@ export function align(sql: Statements, { webhookId, orderingKey }: Line): void {
   if (isOpen) sql.run(HOLD_BACK, second[0]);
 }
 
-/** Brings the line of a delivery whose claim has ended up to date. `blocks`: given up, it is to hold its place. */
+/** Brings the line of a delivery whose claim has ended, or that was cancelled, up to date. `blocks`: given up, it is to hold its place. */
 export function alignEnded(sql: Statements, seq: number, blocks: boolean): void {
   const [row] = sql.rows<readonly [webhookId: string, orderingKey: string | null, status: number]>(
     KEY_OF,

@@ -1,5 +1,5 @@
 import type { DeliveryRecord } from '../domain/delivery.ts';
-import type { DeliveryQuery } from '../repos.ts';
+import type { DeliveryCounts, DeliveryQuery } from '../repos.ts';
 import { HELD_BACK, statusCodes } from '../sql/codes.ts';
 import { type DeliveryColumns, deliveryOf } from '../sql/delivery-columns.ts';
 import { DELIVERY } from './delivery-rows.ts';
@@ -18,6 +18,15 @@ const OWN_QUEUES = `WITH RECURSIVE own (id) AS (
     SELECT d.wake_at FROM surehook_deliveries d
     WHERE d.queue = 1 AND d.webhook_id = own.id AND d.wake_at IS NOT NULL ORDER BY d.wake_at LIMIT 1
   ) LIMIT ?`;
+
+/** Each part reads the first so many of one index. */
+const COUNTS = `SELECT
+  (SELECT count(*) FROM (SELECT 1 FROM surehook_deliveries
+    WHERE queue = 1 AND webhook_id = ? AND wake_at IS NOT NULL LIMIT +?)) +
+  (SELECT count(*) FROM (SELECT webhook_id FROM surehook_deliveries
+    WHERE queue = 0 AND wake_at IS NOT NULL ORDER BY wake_at LIMIT +?) WHERE webhook_id = ?) AS waiting,
+  (SELECT count(*) FROM (SELECT 1 FROM surehook_deliveries
+    WHERE status = ${statusCodes.exhausted} AND webhook_id = ? LIMIT +?)) AS dead`;
 
 /** A part of a WHERE and what is bound to it. */
 type Condition = readonly [sql: string, ...values: Value[]];
@@ -40,8 +49,11 @@ function deliveriesQuery(query: DeliveryQuery): {
   return { text, values: [...conditions.flatMap(([, ...values]) => values), query.limit] };
 }
 
-function narrowestIndex({ webhookId, tenantId }: DeliveryQuery): string {
-  if (webhookId !== undefined) return 'surehook_deliveries_webhook';
+/** Dead letters have orders of their own: few among many that were delivered. */
+function narrowestIndex({ webhookId, tenantId, status }: DeliveryQuery): string {
+  const isDead = status === 'exhausted';
+  if (webhookId !== undefined) return `surehook_deliveries_${isDead ? 'dead_webhook' : 'webhook'}`;
+  if (isDead) return 'surehook_deliveries_dead';
   return tenantId === undefined ? 'surehook_deliveries_all' : 'surehook_deliveries_tenant';
 }
 
@@ -58,7 +70,8 @@ function conditionsOf({
   if (webhookId !== undefined) conditions.push(['d.webhook_id = ?', webhookId]);
   if (tenantId !== undefined) conditions.push(['d.tenant_id = ?', tenantId]);
   if (eventType !== undefined) conditions.push(['d.event_type = ?', eventType]);
-  if (status !== undefined) conditions.push(['d.status = ?', statusCodes[status]]);
+  // Not as a parameter: a partial index is used only where the statement itself has its condition.
+  if (status !== undefined) conditions.push([`d.status = ${statusCodes[status]}`]);
   if (since !== undefined) conditions.push(['d.created_at >= ?', since]);
   // A bound above the place would only keep the index from being read from that place on.
   const isBounded = until !== undefined && !(after !== undefined && after.createdAt < until);
@@ -73,4 +86,14 @@ export function ownQueues(
   { after = '', limit }: { readonly after?: string; readonly limit: number },
 ): string[] {
   return sql.all<{ id: string }>(OWN_QUEUES, after, limit).map(({ id }) => id);
+}
+
+/** How much of a webhook's waits and is given up. */
+export function countDeliveries(
+  sql: Statements,
+  { webhookId, limit }: { readonly webhookId: string; readonly limit: number },
+): DeliveryCounts {
+  const counts = sql.get<DeliveryCounts>(COUNTS, webhookId, limit, limit, webhookId, webhookId, limit);
+  const { waiting = 0, dead = 0 } = counts ?? {};
+  return { waiting: Math.min(waiting, limit), dead };
 }

@@ -4,12 +4,13 @@ import { align } from './line.ts';
 import type { Statements } from './statements.ts';
 
 /** `line` is the ordering key of one that blocks. */
-const ENDED = `SELECT seq, event_seq, webhook_id, iif(place IS NULL, NULL, ordering_key) AS line FROM surehook_deliveries
+const ENDED = `SELECT seq, event_seq, webhook_id, iif(place IS NULL, NULL, ordering_key) AS line, body_length FROM surehook_deliveries
   WHERE status = ? AND completed_at IS NOT NULL AND completed_at < ? ORDER BY completed_at, seq LIMIT ?`;
 const ENDED_BEHIND = `SELECT seq, completed_at FROM surehook_deliveries
   WHERE status = ? AND completed_at IS NOT NULL AND completed_at < ? AND (completed_at, seq) > (?, ?)
   ORDER BY completed_at, seq LIMIT ?`;
 const DROP_ATTEMPTS = 'DELETE FROM surehook_attempts WHERE delivery_seq IN (SELECT value FROM json_each(?))';
+const DROP_BODIES = 'DELETE FROM surehook_bodies WHERE delivery_seq IN (SELECT value FROM json_each(?))';
 const DROP_DELIVERIES = 'DELETE FROM surehook_deliveries WHERE seq IN (SELECT value FROM json_each(?))';
 const DROP_EVENTS = `DELETE FROM surehook_events WHERE seq IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
   SELECT 1 FROM surehook_deliveries d
@@ -72,6 +73,7 @@ interface Ended extends Numbered {
   readonly event_seq: number;
   readonly webhook_id: string;
   readonly line: string | null;
+  readonly body_length: number | null;
 }
 
 function ended(
@@ -84,6 +86,8 @@ function ended(
 
 function remove(sql: Statements, rows: readonly Ended[]): Omit<PruneResult, 'more'> {
   const attempts = dropAll(sql, DROP_ATTEMPTS, rows);
+  const withBody = rows.filter(({ body_length }) => body_length !== null);
+  dropAll(sql, DROP_BODIES, withBody);
   const deliveries = dropAll(sql, DROP_DELIVERIES, rows);
   for (const { webhook_id: webhookId, line } of rows) {
     if (line !== null) align(sql, { webhookId, orderingKey: line });

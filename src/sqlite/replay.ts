@@ -2,13 +2,16 @@ import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { ExhaustRequest } from '../repos.ts';
 import { reasonCodes } from '../sql/codes.ts';
 import { deliveriesBySeq } from './delivery-rows.ts';
-import { alignLinesOf } from './line.ts';
+import { alignEnded, alignLinesOf } from './line.ts';
 import type { Statements } from './statements.ts';
 
 const WAITING = `SELECT seq FROM surehook_deliveries
   WHERE queue = 1 AND webhook_id = ? AND wake_at IS NOT NULL AND status <> 1 ORDER BY wake_at, seq LIMIT ?`;
 const GIVE_UP = `UPDATE surehook_deliveries SET status = 4, reason = ?, completed_at = ?, wake_at = NULL, place = iif(?, place, NULL)
   WHERE seq IN (SELECT value FROM json_each(?))`;
+const CANCEL = `UPDATE surehook_deliveries SET status = 4, reason = ${reasonCodes.cancelled}, completed_at = ?, wake_at = NULL, marked = NULL
+  WHERE id = ? AND status IN (0, 2, 5) RETURNING seq`;
+const BLOCKER = 'SELECT seq FROM surehook_deliveries WHERE id = ? AND status = 4 AND place IS NOT NULL';
 const LAST_MARK =
   'SELECT marked FROM surehook_deliveries WHERE marked IS NOT NULL ORDER BY marked DESC LIMIT 1';
 const MARK = `UPDATE surehook_deliveries
@@ -31,6 +34,18 @@ export function exhaustQueue(sql: Statements, request: ExhaustRequest): Delivery
   const given = deliveriesBySeq(sql, seqs);
   alignLinesOf(sql, given);
   return given;
+}
+
+/** Gives deliveries that wait up, and lets those that block go. Must be run in a transaction. */
+export function cancel(sql: Statements, ids: readonly string[], now: number): DeliveryRecord[] {
+  const seqs: number[] = [];
+  for (const id of ids) {
+    const row = sql.get<Place>(CANCEL, now, id) ?? sql.get<Place>(BLOCKER, id);
+    if (row === undefined) continue;
+    seqs.push(row.seq);
+    alignEnded(sql, row.seq, false);
+  }
+  return deliveriesBySeq(sql, seqs);
 }
 
 /** Marks exhausted deliveries as replaying. Must be run in a transaction. */

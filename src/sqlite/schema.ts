@@ -9,6 +9,7 @@
  * - `place` is null unless a delivery holds its place in the line of its ordering key: 0 while it is delivering, else 1. Whose turn it is is the
  *   first of the line by `place` and `seq`. One whose turn it is not waits with a `wake_at` out of reach, `HELD_BACK` of `codes.ts`.
  * - `marked` numbers the replaying deliveries in the order of their marking.
+ * - `body_length` is null unless the delivery has a body of its own, in `surehook_bodies`: nobody looks there for the others.
  */
 export const migrations: readonly string[] = [
   `
@@ -52,7 +53,8 @@ export const migrations: readonly string[] = [
     place INTEGER,
     batch_id TEXT,
     batch_size INTEGER,
-    refusals INTEGER
+    refusals INTEGER,
+    body_length INTEGER
   );
   CREATE INDEX surehook_deliveries_express ON surehook_deliveries (wake_at)
     WHERE queue = 0 AND wake_at IS NOT NULL;
@@ -68,6 +70,10 @@ export const migrations: readonly string[] = [
   CREATE INDEX surehook_deliveries_all ON surehook_deliveries (created_at, id);
   CREATE INDEX surehook_deliveries_tenant ON surehook_deliveries (tenant_id, created_at, id);
   CREATE INDEX surehook_deliveries_webhook ON surehook_deliveries (webhook_id, created_at, id);
+  CREATE INDEX surehook_deliveries_dead ON surehook_deliveries (created_at, id) WHERE status = 4;
+  CREATE INDEX surehook_deliveries_dead_webhook ON surehook_deliveries (webhook_id, created_at, id) WHERE status = 4;
+
+  CREATE TABLE surehook_bodies (delivery_seq INTEGER PRIMARY KEY, body BLOB);
 
   CREATE TABLE surehook_attempts (
     delivery_seq INTEGER NOT NULL,
@@ -111,6 +117,18 @@ export const migrations: readonly string[] = [
     WHERE failures <> 0 AND lease_until IS NULL AND next_at IS NOT NULL;
   CREATE INDEX surehook_queues_leased ON surehook_queues (max(next_at, lease_until))
     WHERE lease_until IS NOT NULL;
+
+  CREATE TABLE surehook_buckets (name TEXT NOT NULL PRIMARY KEY, full_at REAL NOT NULL) WITHOUT ROWID;
+  CREATE INDEX surehook_buckets_full ON surehook_buckets (full_at);
+
+  CREATE TABLE surehook_outcomes (
+    webhook_id TEXT NOT NULL,
+    starts_at INTEGER NOT NULL,
+    writer TEXT NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (webhook_id, starts_at, writer)
+  ) WITHOUT ROWID;
+  CREATE INDEX surehook_outcomes_oldest ON surehook_outcomes (starts_at);
 
   CREATE TABLE surehook_numbers (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
   INSERT INTO surehook_numbers VALUES ('closed-queue-token', 0);

@@ -31,6 +31,7 @@ const full = {
   retry: retrySchedule([0, 5]),
   timeoutMs: 21_000,
   maxInFlight: 3,
+  rateLimit: { perMinute: 0.5, burst: 2 },
   signing: 'hmac-sha256',
   secret,
 } as const satisfies NewWebhook;
@@ -89,6 +90,11 @@ describe('a new webhook', () => {
       events: ['a'],
       headers: { 'x-a': '1' },
     });
+  });
+
+  test('a rate is evenly spaced unless it is given a burst', () => {
+    const { rateLimit } = parseNewWebhook({ ...least, rateLimit: { perMinute: 60 } }, policy);
+    expect(rateLimit).toEqual({ perMinute: 60, burst: 1 });
   });
 
   test('delivery may be given in part', () => {
@@ -155,6 +161,15 @@ const wrong: readonly [string, Record<string, unknown>, string][] = [
   ['timeoutMs', { timeoutMs: '500' }, '"500"'],
   ['maxInFlight', { maxInFlight: 0 }, '0'],
   ['maxInFlight', { maxInFlight: 1.5 }, '1.5'],
+  ['rateLimit', { rateLimit: 60 }, '60'],
+  ['rateLimit.perMinute', { rateLimit: {} }, 'undefined'],
+  ['rateLimit.perMinute', { rateLimit: { perMinute: 0 } }, '0'],
+  ['rateLimit.perMinute', { rateLimit: { perMinute: Number.POSITIVE_INFINITY } }, 'Infinity'],
+  ['rateLimit.perMinute', { rateLimit: { perMinute: 600_001 } }, '600001'],
+  ['rateLimit.burst', { rateLimit: { perMinute: 1, burst: 1.5 } }, '1.5'],
+  ['rateLimit.burst', { rateLimit: { perMinute: 1, burst: 0 } }, '0'],
+  ['rateLimit.burst', { rateLimit: { perMinute: 1, burst: 10_001 } }, '10001'],
+  ['rateLimit.perSecond', { rateLimit: { perMinute: 1, perSecond: 1 } }, 'perMinute'],
   ['localAddress', { localAddress: '10.0.0.1' }, 'localAddress'],
   ['socketPath', { socketPath: '/x' }, 'socketPath'],
   ['status', { status: { state: 'enabled' } }, 'status'],
@@ -290,6 +305,7 @@ describe('a patch', () => {
     'retry',
     'timeoutMs',
     'maxInFlight',
+    'rateLimit',
   ] as const)('null clears %s', (name) => {
     const { [name]: _cleared, ...rest } = record;
     expect(patched({ [name]: null })).toEqual(rest);

@@ -1,3 +1,4 @@
+import type { OutcomeTally } from '../../src/domain/tally.ts';
 import type { AppendEntry, LeaseTimes, PruneResult, Repos, WebhookStore } from '../../src/repos.ts';
 import {
   aDelivery,
@@ -35,6 +36,14 @@ const entry = anEntry({ id: 'dlv_one' });
 const fanOut = anEvent({ idempotencyKey: 'key' });
 const deliveries = ['a', 'b', 'c'].map((id) => aDelivery(fanOut, { id: `dlv_${id}` }));
 const news: readonly AppendEntry[] = [anEntry({ id: 'dlv_new' }), { event: fanOut, deliveries }];
+const shaped: AppendEntry = {
+  event: fanOut,
+  deliveries,
+  bodies: new Map([
+    ['dlv_a', Uint8Array.of(1, 2)],
+    ['dlv_c', new Uint8Array(0)],
+  ]),
+};
 const own = anEntry({ id: 'dlv_own', queue: 'own', webhookId: 'whk_own' });
 const dead = anEntry({
   id: 'dlv_dead',
@@ -100,6 +109,18 @@ const batchClaimed = async (stage: Stage): Promise<void> => {
   await append(stage, ...pair);
   await claimBatch(stage);
 };
+const bucket = { bucket: 'tenant', perMinute: 60, burst: 5 };
+const take = ({ repos, now }: Stage): Promise<unknown> =>
+  repos.state.takeTokens([{ ...bucket, wanted: 3, atLeast: 1 }], { now });
+const tally: OutcomeTally = {
+  webhookId: 'whk_a',
+  writer: 'w',
+  startsAt: LONG_AGO_MS,
+  succeeded: 1,
+  failed: 0,
+  latencies: [1],
+};
+const counted = ({ repos }: Stage): Promise<unknown> => repos.state.recordOutcomes([tally]);
 const inserted = ({ repos }: Stage): Promise<boolean> => repos.webhooks.insert(webhook);
 
 const WRITES: Readonly<Record<string, FaultCase>> = {
@@ -108,6 +129,11 @@ const WRITES: Readonly<Record<string, FaultCase>> = {
     before: (stage) => append(stage, ...news.slice(1)),
     call: (stage) => append(stage, ...news),
   },
+  'events.append with bodies of deliveries': {
+    before: (stage) => append(stage, entry),
+    call: (stage) => append(stage, ...news.slice(0, 1), shaped),
+  },
+  'events.claimExpress of some with bodies': { before: (stage) => append(stage, shaped), call: claim },
   'events.claimExpress': { before: (stage) => append(stage, entry), call: claim },
   'events.claimExpress of a lost claim': { before: lost, call: claim },
   'events.claimQueues': { before: (stage) => append(stage, own), call: claimOwn },
@@ -149,6 +175,20 @@ const WRITES: Readonly<Record<string, FaultCase>> = {
     before: (stage) => append(stage, dead),
     call: ({ repos, now }) => repos.events.markReplay(['dlv_dead'], { now }),
   },
+  'events.cancel': {
+    before: (stage) => append(stage, entry, own),
+    call: ({ repos, now }) => repos.events.cancel(['dlv_one', 'dlv_own'], { now }),
+  },
+  'events.cancel of one that others wait for': {
+    before: async (stage) => {
+      await append(stage, ...inLine);
+      await claimOwn(stage);
+      const end = { status: 'exhausted', reason: 'cancelled', blocks: true } as const;
+      const settlement = { deliveryId: 'dlv_first', token: 1, attempt: anAttempt(), next: end };
+      await stage.repos.events.settle([settlement], { now: stage.now });
+    },
+    call: ({ repos, now }) => repos.events.cancel(['dlv_first'], { now }),
+  },
   'events.promoteReplays': {
     before: async (stage) => {
       await append(stage, dead);
@@ -157,6 +197,15 @@ const WRITES: Readonly<Record<string, FaultCase>> = {
     call: ({ repos, now }) => repos.events.promoteReplays({ now, limit: 9 }),
   },
   'events.prune': { before: ended, call: (stage) => prune(stage, false), byItem: true },
+  'events.prune of bodies': {
+    before: async (stage) => {
+      await append(stage, shaped);
+      await claim(stage);
+      await settle(stage, 'dlv_a', 'dlv_b');
+    },
+    call: (stage) => prune(stage, false),
+    byItem: true,
+  },
   'events.prune of attempts': { before: ended, call: (stage) => prune(stage, true), byItem: true },
   'webhooks.insert': { call: inserted },
   'webhooks.update': {
@@ -182,6 +231,29 @@ const WRITES: Readonly<Record<string, FaultCase>> = {
     before: open,
     call: ({ repos, now }) => repos.state.reset([{ webhookId: 'whk_a', nextAt: null }], { now }),
   },
+  'state.takeTokens': { call: take },
+  'state.takeTokens of one that gave before': { before: take, call: take },
+  'state.returnTokens': {
+    before: take,
+    call: ({ repos, now }) => repos.state.returnTokens([{ ...bucket, count: 2 }], { now }),
+  },
+  'state.recordOutcomes': {
+    before: counted,
+    call: ({ repos }) =>
+      repos.state.recordOutcomes([
+        { ...tally, succeeded: 2 },
+        { ...tally, writer: 'x' },
+      ]),
+  },
+  'state.pruneState': {
+    before: async (stage) => {
+      await take(stage);
+      await counted(stage);
+      await stage.advance(LEASE_MS);
+    },
+    call: ({ repos, now }) => repos.state.pruneState({ now, outcomesBefore: LONG_AGO_MS + 1, limit: 9 }),
+    byItem: true,
+  },
 };
 
 const readsOfEvents = {
@@ -190,6 +262,9 @@ const readsOfEvents = {
   attempts: ({ repos }: Stage) => repos.events.attempts('dlv_one'),
   listDeliveries: ({ repos }: Stage) => repos.events.listDeliveries({ limit: 9 }),
   ownQueues: ({ repos }: Stage) => repos.events.ownQueues({ limit: 9 }),
+  deliveriesOf: ({ repos }: Stage) => repos.events.deliveriesOf(entry.event.id),
+  getContents: ({ repos }: Stage) => repos.events.getContents(['dlv_one', 'dlv_own']),
+  countDeliveries: ({ repos }: Stage) => repos.events.countDeliveries({ webhookId: 'whk_own', limit: 9 }),
 };
 
 const READS: Readonly<Record<string, FaultCase>> = {
@@ -202,6 +277,10 @@ const READS: Readonly<Record<string, FaultCase>> = {
     call: ({ repos }) => repos.webhooks.subscribers('tenant', 'a.b'),
   },
   'webhooks.list': { before: inserted, call: ({ repos }) => repos.webhooks.list({ limit: 9 }) },
+  'state.outcomes': {
+    before: counted,
+    call: ({ repos }) => repos.state.outcomes({ webhookId: 'whk_a', since: 0 }),
+  },
   'state.get': { before: open, call: ({ repos }) => repos.state.get(['whk_a']) },
 };
 

@@ -12,7 +12,9 @@ import type {
 } from '../../src/repos.ts';
 import type { LawFamily } from '../../src/testing/index.ts';
 import { events, state, type WrongRepos, webhooks } from './wrong.ts';
+import { bodyFaults, cancelFaults, countFaults } from './wrong-deliveries.ts';
 import { batchFaults, orderingFaults } from './wrong-modes.ts';
+import { outcomeFaults, tokenFaults } from './wrong-state.ts';
 
 const FOREVER_MS = 10_000_000_000_000;
 const LONG_MS = 1_000_000_000;
@@ -513,6 +515,11 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
 
   ordering: orderingFaults,
   batches: batchFaults,
+  bodies: bodyFaults,
+  cancel: cancelFaults,
+  counts: countFaults,
+  tokens: tokenFaults,
+  outcomes: outcomeFaults,
 
   'own-queues': [
     events('gives up the queues of all webhooks', (real) => ({
@@ -787,6 +794,26 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
     events('takes since as after', (real) => ({
       listDeliveries: (query) =>
         real.listDeliveries(query.since === undefined ? query : { ...query, since: query.since + 1 }),
+    })),
+    events('has the deliveries of an event in the order of their ids', (real) => ({
+      deliveriesOf: async (id) =>
+        (await real.deliveriesOf(id)).toSorted((a, b) => (a.id < b.id ? -1 : Number(a.id > b.id))),
+    })),
+    events('has the deliveries of an event as they were published', (real) => {
+      const published = new Map<string, readonly DeliveryRecord[]>();
+      return {
+        append: (entries, options) => {
+          for (const { event, deliveries } of entries) published.set(event.id, deliveries);
+          return real.append(entries, options);
+        },
+        deliveriesOf: async (id) => published.get(id) ?? [],
+      };
+    }),
+    events('has no deliveries of an unknown event', (real) => ({
+      deliveriesOf: async (id) => {
+        if ((await real.getEvents([id])).length === 0) throw new Error('no such event');
+        return real.deliveriesOf(id);
+      },
     })),
     events('makes up records for unknown ids', (real) => ({
       getEvents: async (ids) => {
@@ -1360,6 +1387,18 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
           listeners.add(listener);
           return () => listeners.delete(listener);
         },
+      };
+    }),
+    events('tells nothing of what was cancelled', (real) => {
+      let isCancelling = false;
+      return {
+        cancel: async (ids, options) => {
+          isCancelling = true;
+          const cancelled = await real.cancel(ids, options);
+          isCancelling = false;
+          return cancelled;
+        },
+        onWork: (listener) => real.onWork?.((work) => isCancelling || listener(work)) ?? (() => {}),
       };
     }),
     events('does not stop telling', (real) => ({

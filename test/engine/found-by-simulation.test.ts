@@ -30,17 +30,14 @@ const enabled = { state: 'enabled' } as const;
 
 /** Repos of which one method of the state is another. */
 function withSave(repos: Repos, save: StateRepo['save']): Repos {
-  const { state } = repos;
-  return {
-    ...repos,
-    state: {
-      open: (entries, options) => state.open(entries, options),
-      acquire: (request) => state.acquire(request),
-      save,
-      reset: (entries, options) => state.reset(entries, options),
-      get: (ids) => state.get(ids),
+  const state = new Proxy(repos.state, {
+    get(target, name) {
+      if (name === 'save') return save;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
     },
-  };
+  });
+  return { ...repos, state };
 }
 
 /** As of a store that tells nobody what comes in. */

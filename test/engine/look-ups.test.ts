@@ -5,6 +5,7 @@ import {
   atMostOnce,
   bench,
   delayed,
+  HOUR,
   hook,
   MINUTE,
   publishMany,
@@ -99,8 +100,18 @@ describe('listings', () => {
       surehook.webhooks.sendTest('whk_none'),
       surehook.deliveries.attempts('dlv_none'),
       surehook.deliveries.replay('dlv_none'),
+      surehook.deliveries.resend('dlv_none'),
+      surehook.deliveries.cancel('dlv_none'),
+      surehook.deliveries.explain({ eventId: 'evt_none', webhookId: 'whk_none' }),
     ]) {
       expect(await rejection(call)).toMatchObject({ code: 'not-found', id: expect.stringContaining('none') });
+    }
+  });
+
+  test.each([undefined, '', 5, 'a\0b'])('%j is no id, for no action on a delivery', async (id) => {
+    const { deliveries } = bench().surehook;
+    for (const call of [deliveries.resend(id as string), deliveries.cancel(id as string)]) {
+      expect(await rejection(call)).toMatchObject({ code: 'invalid-input', field: 'id' });
     }
   });
 
@@ -120,6 +131,7 @@ test('stats tell what is in flight, what is claimed, and what was done', async (
   const { surehook, clock } = bench((request) => delayed(SECOND, request.url.includes('bad') ? 500 : 200));
   expect(surehook.stats()).toEqual({
     running: false,
+    published: 0,
     inFlight: 0,
     claimed: 0,
     attempted: 0,
@@ -134,12 +146,30 @@ test('stats tell what is in flight, what is claimed, and what was done', async (
   await hook(surehook, 'bad');
   await publishMany(surehook, 1);
   await clock.advance(500);
-  expect(surehook.stats()).toMatchObject({ running: true, inFlight: 2, claimed: 2, attempted: 0 });
+  expect(surehook.stats()).toMatchObject({
+    running: true,
+    published: 1,
+    inFlight: 2,
+    claimed: 2,
+    attempted: 0,
+  });
   await clock.advance(600);
   expect(surehook.stats()).toMatchObject({ inFlight: 0, claimed: 0, attempted: 2, delivered: 1, failed: 1 });
   await publishMany(surehook, 3);
   await clock.advance(MINUTE);
   expect(surehook.stats()).toMatchObject({ delivered: 4 });
+});
+
+test('stats count as failed what is heard as such: not what a stop aborted', async () => {
+  const { surehook, clock, log } = await running(delayed(HOUR, 200));
+  await hook(surehook);
+  await publishMany(surehook, 1);
+  await clock.advance(SECOND);
+  const stopped = surehook.stop({ deadlineMs: 0 });
+  await clock.advance(SECOND);
+  await stopped;
+  expect(log.of('delivery:failed')).toEqual([]);
+  expect(surehook.stats()).toMatchObject({ attempted: 1, failed: 0 });
 });
 
 describe('sendTest', () => {

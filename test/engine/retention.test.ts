@@ -93,6 +93,26 @@ describe('retention', () => {
     await made.surehook.stop();
   });
 
+  test('prunes the state as well, also where all else is kept', async () => {
+    const calls: { at: number; outcomesBefore: number }[] = [];
+    const repos = memoryRepos();
+    const forever = Number.POSITIVE_INFINITY;
+    const retention = { deliveredMs: forever, deadLetterMs: forever, attemptsMs: forever };
+    const { surehook, clock } = bench(200, { ...slowPolls, repos, retention });
+    repos.events.prune = () => expect.fail('has nothing to prune');
+    repos.state.pruneState = async ({ now, outcomesBefore }) => {
+      calls.push({ at: now, outcomesBefore });
+      return calls.length % 2 === 1;
+    };
+    await surehook.start();
+    await clock.advance(3 * MINUTE);
+    expect(calls.slice(1, 5).map(({ at }, n) => at - (calls[n]?.at ?? 0))).toEqual([20, MINUTE, 20, MINUTE]);
+    const { at, outcomesBefore } = calls[0] ?? { at: 0, outcomesBefore: 0 };
+    expect(at - outcomesBefore).toBeGreaterThanOrEqual(7 * DAY);
+    expect(at - outcomesBefore).toBeLessThan(7 * DAY + 15 * MINUTE);
+    await surehook.stop();
+  });
+
   test('goes on after the store was away, and ends with stop()', async () => {
     let calls = 0;
     const repos = memoryRepos();

@@ -52,7 +52,7 @@ describe('the keys of the custom adapter', () => {
 
 describe('what the custom adapter reads', () => {
   it.each([50, 3_000])(
-    'is the same for a claim of 5 with %d deliveries waiting in each queue',
+    'is the same for a claim and a count of 5 with %d deliveries waiting in each queue',
     async (waiting) => {
       const counted = counting(new SortedStore());
       const repos = keyValueRepos(counted.store);
@@ -64,8 +64,9 @@ describe('what the custom adapter reads', () => {
           repos.events.claimQueues({ ...times, queues: [{ webhookId: 'whk', limit: 5 }] }),
         ),
         await counted.during(() => repos.events.ownQueues({ limit: 100 })),
+        await counted.during(() => repos.events.countDeliveries({ webhookId: 'whk', limit: 5 })),
       ];
-      expect(reads).toEqual([32, 32, 1]);
+      expect(reads).toEqual([32, 32, 1, 15]);
     },
   );
 
@@ -112,7 +113,11 @@ describe('what the custom adapter leaves', () => {
       return [...(own?.deliveries ?? []), ...express.deliveries].map(({ delivery }) => delivery);
     };
     const unheard = entries(1, {}).map(({ event }) => ({ event, deliveries: [] }));
-    await append(repos, [...entries(4, { queue: 'own' }), ...entries(4, {}), ...unheard]);
+    const shaped = entries(1, {}).map((entry) => ({
+      ...entry,
+      bodies: new Map([[entry.deliveries[0]?.id ?? '', Uint8Array.of(1)]]),
+    }));
+    await append(repos, [...entries(4, { queue: 'own' }), ...entries(3, {}), ...shaped, ...unheard]);
     await events.exhaustQueue({ webhookId: 'whk', reason: 'cancelled', now: 5, limit: 2 });
     const [replayed] = await events.listDeliveries({ status: 'exhausted', limit: 1 });
     await events.markReplay([replayed?.id ?? ''], { now: 6 });
@@ -125,6 +130,29 @@ describe('what the custom adapter leaves', () => {
     await events.settle(settlements, { now: 21 });
     const pruned = await events.prune({ deliveredBefore: 22, exhaustedBefore: 22, limit: 9 });
     expect(pruned).toEqual({ deliveries: 8, events: 9, attempts: 7, more: false });
+    expect((await store.range(EVERYTHING)).map(([name]) => partsOf(name))).toEqual([['sequence']]);
+  });
+
+  it('is nothing of what was cancelled, and nothing of old tallies and full buckets', async () => {
+    const store = new SortedStore();
+    const { events, state } = keyValueRepos(store);
+    const waiting = [...entries(1, {}), ...entries(2, { queue: 'own', orderingKey: 'a' })];
+    await events.append(waiting, { now: 0 });
+    await events.cancel(
+      waiting.flatMap(({ deliveries }) => deliveries.map(({ id }) => id)),
+      { now: 5 },
+    );
+    await events.prune({ exhaustedBefore: 6, limit: 9 });
+    const bucket = { bucket: 'tenant', perMinute: 60 };
+    await state.takeTokens([{ ...bucket, burst: 5, wanted: 3, atLeast: 1 }], { now: 5 });
+    await state.returnTokens([{ ...bucket, count: 1 }], { now: 5 });
+    await state.recordOutcomes([
+      { webhookId: 'whk', writer: 'w', startsAt: 0, succeeded: 1, failed: 0, latencies: [1] },
+    ]);
+    const prune = { outcomesBefore: 1, limit: 9 };
+    expect(await state.pruneState({ ...prune, now: 2_004 })).toBe(false);
+    expect((await store.range(EVERYTHING)).map(([name]) => partsOf(name)[0])).toContain('bucket');
+    expect(await state.pruneState({ ...prune, now: 2_005 })).toBe(false);
     expect((await store.range(EVERYTHING)).map(([name]) => partsOf(name))).toEqual([['sequence']]);
   });
 

@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { maskHeaders, maskSecrets, redactUrl } from '../../src/http/redact.ts';
+import { credentialsIn, maskHeaders, maskSecrets, redactUrl, tokensIn } from '../../src/http/redact.ts';
 
 describe('maskHeaders', () => {
   it('hides credentials and signatures and shows the rest', () => {
@@ -39,6 +40,22 @@ describe('maskHeaders', () => {
   });
 });
 
+describe('credentialsIn', () => {
+  it('are the values that maskHeaders hides, whatever the case of their names', () => {
+    expect(credentialsIn({ Authorization: 'a', 'x-plain': 'b', 'X-API-Key': 'c' })).toEqual(['a', 'c']);
+  });
+});
+
+describe('tokensIn', () => {
+  it.each([
+    ['https://example.com/a', ['']],
+    ['https://example.com/a?key=a%2Fb&c', ['a%2Fb', 'c', 'a/b', '']],
+    ['no URL', []],
+  ])('of %s are %j', (url, tokens) => {
+    expect(tokensIn(url)).toEqual(tokens);
+  });
+});
+
 describe('redactUrl', () => {
   it.each([
     ['https://example.com/a', 'https://example.com/a'],
@@ -69,8 +86,65 @@ describe('maskSecrets', () => {
     ['with escaped slashes', key.replaceAll('/', '\\/'), '***'],
     ['with escaped plus signs', key.replaceAll('+', '\\u002B'), '***'],
     ['cut short by the end', `x ${key.slice(0, 20)}`, 'x ***'],
+    ['percent-encoded', `sig=${encodeURIComponent(key)}&ok=1`, 'sig=***&ok=1'],
+    ['percent-encoded in lower case', key.replaceAll('/', '%2f').replaceAll('+', '%2b'), '***'],
+    ['percent-encoded and cut short in an escape', `x ${encodeURIComponent(key).slice(0, 18)}`, 'x ***'],
+    [
+      'as HTML has it',
+      key.replaceAll('/', '&#x2F;').replaceAll('+', '&#43;').replaceAll('=', '&#61;'),
+      '***',
+    ],
+    ['in several spellings', `${key} 100% ${encodeURIComponent(key)} \\/ ${key}`, '*** 100% *** \\/ ***'],
   ])('hides a secret %s (K5)', (_how, text, masked) => {
     expect(maskSecrets(text, [secret])).toBe(masked);
+  });
+
+  it('hides a secret however its characters are escaped and wherever it is cut (K5)', () => {
+    const spell = (character: string, how: number): string => {
+      const code = character.charCodeAt(0);
+      const hex = code.toString(16).padStart(2, '0');
+      const spellings = [
+        character,
+        `%${hex}`,
+        `%${hex.toUpperCase()}`,
+        `\\u00${hex}`,
+        `&#x${hex};`,
+        `&#${code};`,
+      ];
+      return spellings[how] ?? (character === '/' ? '\\/' : character);
+    };
+    const around = fc.stringMatching(/^[ "%&\\u0-9]{0,12}$/);
+    fc.assert(
+      fc.property(
+        fc.base64String({ minLength: 32, maxLength: 64 }),
+        fc.infiniteStream(fc.nat(6)),
+        around,
+        fc.option(fc.nat(100), { nil: undefined }),
+        (base64, spellings, before, cut) => {
+          const characters = base64.split('').map((character) => {
+            const [how = 0] = spellings.take(1);
+            return spell(character, how);
+          });
+          const whole = characters.join('');
+          const length = characters.slice(0, 9).join('').length;
+          const text =
+            cut === undefined ? `${before} ${whole} end` : `${before} ${whole.slice(0, length + cut)}`;
+          const masked = maskSecrets(text, [`whsec_${base64}`]);
+          expect(masked.startsWith(`${before} ***`)).toBe(true);
+          if (cut === undefined) expect(masked).toBe(`${before} *** end`);
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('leaves texts with other escapes in them as they are', () => {
+    const others = fc.stringMatching(/^[%&#x;\\u0-9a-f/"]{0,60}$/);
+    fc.assert(fc.property(others, (text) => void expect(maskSecrets(text, [secret])).toBe(text)));
+  });
+
+  it('hides secrets that overlap as one', () => {
+    expect(maskSecrets('x abcdefghijklmnop y', ['abcdefghijkl', 'efghijklmnop', 'efghijkl'])).toBe('x *** y');
   });
 
   it('hides every entry of a signature and the token of a credential (K5)', () => {

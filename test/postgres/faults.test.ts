@@ -28,7 +28,7 @@ let pool: Pool;
 let faulty: FaultyPool;
 let stage: Stage;
 
-const TABLES = ['events', 'deliveries', 'listings', 'attempts', 'webhooks', 'queues'];
+const TABLES = ['events', 'deliveries', 'listings', 'attempts', 'webhooks', 'queues', 'buckets', 'outcomes'];
 /** Without the numbers of sequences, which count on also where they are rolled back. */
 const DUMP = `SELECT ${TABLES.map(
   (table) => `(SELECT json_agg(r ORDER BY r::text) FROM (

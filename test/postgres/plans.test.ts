@@ -31,6 +31,8 @@ WHERE queue = 1 AND seq % 5 = 2;
 INSERT INTO surehook.events (id, tenant_id, type, body, created_at, fingerprint, delivery_ids)
 SELECT event_id, tenant_id, event_type, '', created_at, '', '["' || id || '"]' FROM surehook.deliveries;
 INSERT INTO surehook.listings SELECT id, webhook_id, tenant_id, event_type, created_at FROM surehook.deliveries;
+INSERT INTO surehook.buckets SELECT 'bucket ' || n, n, 0, 1, 1, 1, 1, 1 FROM generate_series(1, 20000) n;
+INSERT INTO surehook.outcomes SELECT 'whk_' || n % 200, n / 200, 'writer ' || n % 5, '{}' FROM generate_series(1, 60000) n;
 INSERT INTO surehook.attempts SELECT id, 1, 1, 0, '{}' FROM surehook.deliveries WHERE status > 2;
 INSERT INTO surehook.queues (webhook_id, failures, not_before, next_at, wakes, token)
 SELECT 'whk_' || n, n % 2, 0, n, 1, 1 FROM generate_series(1, 20000) n;
@@ -98,7 +100,7 @@ describe.each([
   const cases: Record<string, { call(): Promise<unknown>; indexes: string[] }> = {
     claimExpress: {
       call: () => repos.events.claimExpress({ ...lease, limit: 1_000 }),
-      indexes: ['deliveries_express', 'deliveries_pkey', 'events_pkey'],
+      indexes: ['deliveries_express', 'deliveries_pkey', 'events_pkey', 'listings_webhook'],
     },
     claimQueues: {
       call: () =>
@@ -106,11 +108,11 @@ describe.each([
           ...lease,
           queues: times(50, (n) => ({ webhookId: `whk_${n}`, limit: 10 })),
         }),
-      indexes: ['deliveries_line', 'deliveries_own', 'deliveries_pkey', 'events_pkey'],
+      indexes: ['deliveries_line', 'deliveries_own', 'deliveries_pkey', 'events_pkey', 'listings_webhook'],
     },
     'claimQueues past a line': {
       call: () => repos.events.claimQueues({ ...lease, queues: [{ webhookId: 'whk_line', limit: 10 }] }),
-      indexes: ['deliveries_line', 'deliveries_own', 'deliveries_pkey', 'events_pkey'],
+      indexes: ['deliveries_line', 'deliveries_own', 'deliveries_pkey', 'events_pkey', 'listings_webhook'],
     },
     'settle of lines': {
       call: () =>
@@ -134,7 +136,14 @@ describe.each([
             batch: { id: `bat_new_${n}`, maxEvents: 50, maxBytes: 100_000, maxWaitMs: 0 },
           })),
         }),
-      indexes: ['deliveries_batch', 'deliveries_line', 'deliveries_own', 'deliveries_pkey', 'events_pkey'],
+      indexes: [
+        'deliveries_batch',
+        'deliveries_line',
+        'deliveries_own',
+        'deliveries_pkey',
+        'events_pkey',
+        'listings_webhook',
+      ],
     },
     'settle of batches': {
       call: () =>
@@ -185,6 +194,50 @@ describe.each([
       call: () => repos.events.getDeliveries(['dlv_1', 'dlv_2']),
       indexes: ['deliveries_pkey'],
     },
+    deliveriesOf: {
+      call: () => repos.events.deliveriesOf('evt_1'),
+      indexes: ['deliveries_pkey', 'events_pkey'],
+    },
+    getContents: {
+      call: () => repos.events.getContents(times(500, (n) => `dlv_${n}`)),
+      indexes: ['deliveries_pkey', 'events_pkey', 'listings_webhook'],
+    },
+    countDeliveries: {
+      call: () => repos.events.countDeliveries({ webhookId: 'whk_line', limit: 10_000 }),
+      indexes: ['deliveries_dead_webhook', 'deliveries_express', 'deliveries_own'],
+    },
+    cancel: {
+      call: () =>
+        repos.events.cancel(
+          times(500, (n) => `dlv_${n * 15 + 1}`),
+          { now },
+        ),
+      indexes: ['deliveries_pkey'],
+    },
+    takeTokens: {
+      call: () =>
+        repos.state.takeTokens(
+          times(500, (n) => ({ bucket: `bucket ${n}`, perMinute: 1, burst: 5, wanted: 1, atLeast: 1 })),
+          { now },
+        ),
+      indexes: [],
+    },
+    returnTokens: {
+      call: () =>
+        repos.state.returnTokens(
+          times(500, (n) => ({ bucket: `bucket ${n}`, perMinute: 1, count: 1 })),
+          { now },
+        ),
+      indexes: ['buckets_pkey'],
+    },
+    outcomes: {
+      call: () => repos.state.outcomes({ webhookId: 'whk_7', since: 200 }),
+      indexes: ['outcomes_pkey'],
+    },
+    pruneState: {
+      call: () => repos.state.pruneState({ now, outcomesBefore: 250, limit: 100 }),
+      indexes: ['buckets_full', 'outcomes_oldest'],
+    },
     attempts: { call: () => repos.events.attempts('dlv_2'), indexes: ['attempts_pkey'] },
     'listDeliveries of all': {
       call: () => repos.events.listDeliveries({ limit: 50, after: { createdAt: 30_000, id: 'x' } }),
@@ -201,6 +254,10 @@ describe.each([
     'listDeliveries of dead letters': {
       call: () => repos.events.listDeliveries({ status: 'exhausted', limit: 50 }),
       indexes: ['deliveries_dead'],
+    },
+    'listDeliveries of dead letters of a webhook': {
+      call: () => repos.events.listDeliveries({ webhookId: 'whk_3', status: 'exhausted', limit: 50 }),
+      indexes: ['deliveries_dead_webhook'],
     },
     'append of what is stored': {
       call: async () => {

@@ -38,6 +38,8 @@ describe('no two of these share a fingerprint', () => {
     { ...base, source: 'k' },
     { ...base, id: 'k' },
     { ...base, id: 't' },
+    { ...base, orderingKey: 'k' },
+    { ...base, orderingKey: 't' },
     { ...base, timestamp: new Date(5) },
     { ...base, deliverAt: new Date(5) },
     { ...base, headers: {} },

@@ -61,9 +61,13 @@ const methods: Readonly<Record<keyof Repos, readonly string[]>> = {
   webhooks: ['getMany', 'subscribers', 'setStatus', 'insert', 'update', 'delete', 'list'],
   events: [
     ...['append', 'claimExpress', 'claimQueues', 'settle', 'exhaustQueue', 'ownQueues', 'markReplay'],
-    ...['promoteReplays', 'getDeliveries', 'getEvents', 'attempts', 'listDeliveries', 'prune'],
+    ...['cancel', 'promoteReplays', 'getDeliveries', 'deliveriesOf', 'getContents', 'getEvents', 'attempts'],
+    ...['listDeliveries', 'countDeliveries', 'prune'],
   ],
-  state: ['open', 'acquire', 'save', 'reset', 'get'],
+  state: [
+    ...['open', 'acquire', 'save', 'reset', 'get'],
+    ...['takeTokens', 'returnTokens', 'recordOutcomes', 'outcomes', 'pruneState'],
+  ],
 };
 const news: Readonly<Partial<Record<keyof Repos, string>>> = { webhooks: 'onChange', events: 'onWork' };
 

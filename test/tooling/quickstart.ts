@@ -1,3 +1,5 @@
+import { fencesIn } from './fences.ts';
+
 export interface Quickstart {
   readonly language: 'ts' | 'js';
   readonly code: string;
@@ -5,17 +7,14 @@ export interface Quickstart {
   readonly output: string;
 }
 
-const FENCE = /^```(\w*)\n([\s\S]*?)^```$/gm;
-
 /** The first fenced block below `## Quickstart`, ```ts or ```js, and the next one, ```text: its output. */
 export function readQuickstart(readme: string): Quickstart {
-  const section = /^## Quickstart\n([\s\S]*?)(?=^## |(?![\s\S]))/m.exec(readme)?.[1];
-  if (section === undefined) throw new Error('The README has no heading "## Quickstart"');
-  const blocks = [...section.matchAll(FENCE)].map(([, language, text]) => ({ language, text }));
+  if (!/^## Quickstart$/m.test(readme)) throw new Error('The README has no heading "## Quickstart"');
+  const blocks = fencesIn(readme).filter(({ section }) => section === 'Quickstart');
   const code = blocks.find(({ language }) => language === 'ts' || language === 'js');
-  const output = blocks.slice(blocks.indexOf(code as never) + 1).find(({ language }) => language === 'text');
-  if (code?.text === undefined) throw new Error('The quickstart has no block ```ts or ```js');
-  if (output?.text === undefined) throw new Error('The quickstart has no block ```text with its output');
+  if (code === undefined) throw new Error('The quickstart has no block ```ts or ```js');
+  const output = blocks.slice(blocks.indexOf(code) + 1).find(({ language }) => language === 'text');
+  if (output === undefined) throw new Error('The quickstart has no block ```text with its output');
   return { language: code.language as 'ts' | 'js', code: code.text, output: output.text };
 }
 

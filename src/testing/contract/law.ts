@@ -2,18 +2,19 @@ import type { LawContext } from './context.ts';
 
 /**
  * The groups of laws, by what they are about.
- * - `append`, `idempotency`: publishing.
+ * - `append`, `idempotency`, `bodies`: publishing.
  * - `claim-express`, `claim-queues`, `leases`, `fencing`: who works on what, and until when.
- * - `settle`, `own-queues`, `replay`, `prune`: what becomes of a delivery.
+ * - `settle`, `own-queues`, `replay`, `cancel`, `prune`: what becomes of a delivery.
  * - `ordering`, `batches`: deliveries with an ordering key take turns; several for one request.
- * - `listing`, `round-trip`: reading back, hostile strings and bytes included.
+ * - `listing`, `counts`, `round-trip`: reading back, hostile strings and bytes included.
  * - `webhooks` (of any `WebhookRepo`), `webhook-store` (of a `WebhookStore`).
- * - `queue-state`, `queue-leases`: the `StateRepo`.
+ * - `queue-state`, `queue-leases`, `tokens`, `outcomes`: the `StateRepo`.
  * - `wake-up`: the optional `onWork` and `onChange`.
  */
 export type LawFamily =
   | 'append'
   | 'idempotency'
+  | 'bodies'
   | 'claim-express'
   | 'claim-queues'
   | 'leases'
@@ -21,15 +22,19 @@ export type LawFamily =
   | 'settle'
   | 'own-queues'
   | 'replay'
+  | 'cancel'
   | 'prune'
   | 'ordering'
   | 'batches'
   | 'listing'
+  | 'counts'
   | 'round-trip'
   | 'webhooks'
   | 'webhook-store'
   | 'queue-state'
   | 'queue-leases'
+  | 'tokens'
+  | 'outcomes'
   | 'wake-up';
 
 /** One thing that every adapter must do. */

@@ -4,7 +4,7 @@ import type { DeliveryQuery } from '../../repos.ts';
 import type { LawContext } from './context.ts';
 import { ids, only, same, sameInAnyOrder } from './expect.ts';
 import { type Law, lawsOf } from './law.ts';
-import { anEntry, freshId, LONG_AGO_MS, times } from './records.ts';
+import { aDelivery, anEntry, anEvent, freshId, LONG_AGO_MS, times } from './records.ts';
 
 /** Deliveries are listed newest first, in pages that stay right while rows come. */
 export const listingLaws: readonly Law[] = lawsOf('listing', {
@@ -99,6 +99,27 @@ export const listingLaws: readonly Law[] = lawsOf('listing', {
     same([await listed('delivering'), await listed('exhausted')], [[], [id]]);
     await context.repos.events.markReplay([id], { now: await context.now() });
     same([await listed('exhausted'), await listed('replaying')], [[], [id]]);
+  },
+
+  'finds all deliveries of an event in the order of their append, as they are now': async (context) => {
+    const event = anEvent();
+    const deliveries = [3, 1, 2].map((n) => aDelivery(event, { id: `dlv_${n}`, webhookId: `whk_${n}` }));
+    await context.append(anEntry(), { event, deliveries }, anEntry());
+    const claimed = (await context.claim()).filter(({ eventId }) => eventId === event.id);
+    same(await context.repos.events.deliveriesOf(event.id), claimed);
+    same(ids(claimed), ids(deliveries));
+    const [, gone] = claimed;
+    if (gone !== undefined) await context.settle(gone, { status: 'delivered' });
+    const deliveredBefore = (await context.now()) + 1;
+    same((await context.repos.events.prune({ deliveredBefore, limit: 9 })).deliveries, 1);
+    same(ids(await context.repos.events.deliveriesOf(event.id)), ['dlv_3', 'dlv_2']);
+  },
+
+  'finds no deliveries of an event that has none, or is unknown': async (context) => {
+    const event = anEvent();
+    await context.append({ event, deliveries: [] }, anEntry());
+    same(await context.repos.events.deliveriesOf(event.id), []);
+    same(await context.repos.events.deliveriesOf(freshId('evt')), []);
   },
 
   'leaves out unknown ids': async (context) => {

@@ -14,6 +14,29 @@ export function freshId(prefix: string): string {
   return `${prefix}_${String(made).padStart(12, '0')}`;
 }
 
+/** Strings that break stores which build statements, patterns or keys out of them. */
+export const HOSTILE: readonly string[] = [
+  "o'clock -- ; drop table",
+  '"quoted"',
+  '%',
+  '_',
+  '%_%',
+  '$1',
+  '\\',
+  "\\'",
+  '{a,b}',
+  'null',
+  'tenant*',
+  ' leading and trailing ',
+  'line\nbreak\ttab',
+  'é and e\u0301',
+  '😀 emoji 👩‍👩‍👧',
+  'ÅÄÖ ß ſ İ',
+  '__proto__',
+  'constructor',
+  'x'.repeat(500),
+];
+
 /** An event with unremarkable fields but for those given. Its fingerprint is unlike all others. */
 export function anEvent(fields: Partial<EventRecord> = {}): EventRecord {
   const id = fields.id ?? freshId('evt');

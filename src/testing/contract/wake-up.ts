@@ -3,7 +3,7 @@ import type { EventRepo, WebhookRepo, Work } from '../../repos.ts';
 import type { LawContext } from './context.ts';
 import { only, rejectsWithConflict, same } from './expect.ts';
 import { type Law, lawsOf } from './law.ts';
-import { aDelivery, anEntry, anEvent, aWebhook } from './records.ts';
+import { aDelivery, anEntry, anEvent, aWebhook, LONG_AGO_MS } from './records.ts';
 
 /** The optional wake-ups: whoever has them must be believed. Without one, name its laws in `skip`. */
 export const wakeUpLaws: readonly Law[] = lawsOf('wake-up', {
@@ -34,6 +34,20 @@ export const wakeUpLaws: readonly Law[] = lawsOf('wake-up', {
     const heard = hearWork(context);
     await context.repos.events.markReplay([id], { now: await context.now() });
     await context.eventually(() => heard.some(({ replays }) => replays), 'replays');
+  },
+
+  'onWork tells whose line goes on because one of it was cancelled': async (context) => {
+    const line = { queue: 'own', orderingKey: 'a' } as const;
+    const waiting = only(await context.publish(1, { ...line, webhookId: 'whk_a' }));
+    const dead = { status: 'exhausted', reason: 'attempts-used-up', completedAt: LONG_AGO_MS } as const;
+    const blocker = only(await context.publish(1, { ...line, ...dead, webhookId: 'whk_b', blocks: true }));
+    const express = only(await context.publish(1, { ...line, queue: 'express', webhookId: 'whk_c' }));
+    const heard = hearWork(context);
+    const now = await context.now();
+    await context.repos.events.cancel([waiting.id, blocker.id, express.id], { now });
+    const named = (): Set<string> => new Set(heard.flatMap(({ ownQueues }) => ownQueues));
+    await context.eventually(() => named().size === 3, 'the queues of lines that go on');
+    same([...named()].toSorted(), ['whk_a', 'whk_b', 'whk_c']);
   },
 
   'onWork tells of what can be read already': async (context) => {
