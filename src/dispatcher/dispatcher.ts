@@ -13,8 +13,7 @@ import type { Claim, Flight, Lane } from './lane.ts';
 import { Lanes } from './lanes.ts';
 import { type Ending, Settler, wasStored } from './settler.ts';
 import { Slots, slowMs } from './slots.ts';
-import { singles } from './to-claims.ts';
-import { triage } from './triage.ts';
+import { apart, type Judged, triage } from './triage.ts';
 
 /** A webhook as it is known at an instant: the clock is read once for each turn. */
 interface Moment {
@@ -230,8 +229,9 @@ export class Dispatcher {
     const verdict = triage(claim, webhook, settings.maxLost);
     if (verdict.kind === 'give-up' || verdict.kind === 'take-apart') {
       this.lanes.shift(lane);
-      for (const one of verdict.kind === 'give-up' ? [claim] : singles(claim))
-        this.#giveUp(lane, one, webhook);
+      const parts =
+        verdict.kind === 'give-up' ? [{ claim, verdict }] : apart(claim, webhook, settings.maxLost);
+      for (const part of parts) this.#giveUp(lane, part, webhook);
       this.lanes.makeReady(lane);
     } else if (
       verdict.kind === 'hold' ||
@@ -247,8 +247,7 @@ export class Dispatcher {
   }
 
   /** Ends a claim for which no request is made; where there is no reason to, it waits on by itself. */
-  #giveUp(lane: Lane, claim: Claim, webhook: WebhookRecord | null): void {
-    const verdict = triage(claim, webhook, this.#parts.settings.maxLost);
+  #giveUp(lane: Lane, { claim, verdict }: Judged, webhook: WebhookRecord | null): void {
     if (verdict.kind === 'give-up') {
       const next = { status: 'exhausted', reason: verdict.reason } as const;
       this.#end({ claim, lane, next: inOrder(next, claim, webhook) });

@@ -12,8 +12,11 @@ export interface ClaimEnd {
   readonly next: SettledState;
 }
 
-/** A try that a refused batch would have used up: what is wrong with one of its events says nothing of the others. */
-type Splitting = { readonly now: number; readonly random: Random };
+/** What the ids and the due times of the halves are made with. */
+interface Splitting {
+  readonly now: number;
+  readonly random: Random;
+}
 
 /**
  * What an attempt makes of a claim: as a batch it stays whole, but one that is refused again is split in halves, which go out at once and have used
@@ -25,10 +28,8 @@ export function endingsOf(end: ClaimEnd, { now, random }: Splitting): readonly C
   if (batch === undefined || claim.members === undefined) return [end];
   const isUsedUp = next.status === 'exhausted' && next.reason === 'attempts-used-up';
   if (next.status !== 'waiting' && !isUsedUp) return [end];
-  const fate = afterFailure(batch, attempt.httpStatus);
-  // A batch that is refused is never given up whole: some of it may be good.
-  const splits = fate === 'splits' || (fate === 'refused' && isUsedUp && batch.size > 1);
-  if (splits) {
+  const fate = afterFailure(batch, { httpStatus: attempt.httpStatus, isUsedUp });
+  if (fate === 'splits') {
     return halves(claim).map((half) => {
       const size = half.others.length + 1;
       const part = { id: newId('bat', now, random), size, refusals: batch.refusals + 1 };

@@ -1,6 +1,7 @@
 import type { DeliveryRecord, ExhaustedReason } from '../domain/delivery.ts';
 import type { WebhookRecord } from '../domain/webhook.ts';
 import type { Claim } from './lane.ts';
+import { singles } from './to-claims.ts';
 
 /** What is to become of a claimed delivery before any request is made. */
 export type Verdict =
@@ -19,6 +20,17 @@ export function triage(claim: Claim, webhook: WebhookRecord | null, maxLost: num
     (other) => other.lost === claim.delivery.lost || verdictOn(other, webhook, maxLost).kind === verdict.kind,
   );
   return isOfAll ? verdict : { kind: 'take-apart' };
+}
+
+/** A claim and what is to become of it. */
+export interface Judged {
+  readonly claim: Claim;
+  readonly verdict: Verdict;
+}
+
+/** Each delivery of a batch, judged for itself. */
+export function apart(claim: Claim, webhook: WebhookRecord | null, maxLost: number): readonly Judged[] {
+  return singles(claim).map((one) => ({ claim: one, verdict: triage(one, webhook, maxLost) }));
 }
 
 function verdictOn(

@@ -8,7 +8,7 @@ export interface BatchMembership {
   readonly id: string;
   /** How many deliveries are in it. One that is not whole any more is dissolved: its id always stands for the same bytes. */
   readonly size: number;
-  /** 4xx answers that its events got since they were last in a batch that went well, or the first. */
+  /** How often it was refused (`isRefusal`); the halves of a batch go on counting. */
   readonly refusals: number;
 }
 
@@ -163,8 +163,15 @@ export function isRefusal(httpStatus: number): boolean {
 /** A batch that was refused so often is split. */
 const REFUSALS_TO_SPLIT = 2;
 
-/** What becomes of a batch that waits for another attempt: it stays as it is, or is split in halves with these sizes. */
-export function afterFailure(batch: BatchMembership, httpStatus: number): 'stays' | 'refused' | 'splits' {
+/**
+ * What an attempt that did not deliver makes of a batch. `stays`: it failed for reasons that are not its own; `refused`: that is noted; `splits`: it is split in halves, because it
+ * was refused again, or was refused and has no try left: some of it may be good.
+ */
+export function afterFailure(
+  batch: BatchMembership,
+  { httpStatus, isUsedUp }: { readonly httpStatus: number; readonly isUsedUp: boolean },
+): 'stays' | 'refused' | 'splits' {
   if (!isRefusal(httpStatus)) return 'stays';
-  return batch.size > 1 && batch.refusals + 1 >= REFUSALS_TO_SPLIT ? 'splits' : 'refused';
+  const isEnough = isUsedUp || batch.refusals + 1 >= REFUSALS_TO_SPLIT;
+  return batch.size > 1 && isEnough ? 'splits' : 'refused';
 }

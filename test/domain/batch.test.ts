@@ -128,7 +128,14 @@ describe('what a failure makes of a batch', () => {
     [{ ...batch, refusals: 1 }, 422, 'splits'],
     [{ ...batch, refusals: 1, size: 1 }, 422, 'refused'],
   ] as const)('%j, answered %i: %s', (of, status, fate) => {
-    expect(afterFailure(of, status)).toBe(fate);
+    expect(afterFailure(of, { httpStatus: status, isUsedUp: false })).toBe(fate);
+  });
+
+  it('splits a refused batch that has no try left, and never a single event', () => {
+    const last = { httpStatus: 400, isUsedUp: true };
+    expect(afterFailure(batch, last)).toBe('splits');
+    expect(afterFailure({ ...batch, size: 1 }, last)).toBe('refused');
+    expect(afterFailure(batch, { httpStatus: 500, isUsedUp: true })).toBe('stays');
   });
 
   it('takes a 4xx for a refusal that says something of the events', () => {
