@@ -11,6 +11,7 @@ import type { RetryQueueParts } from './retry-queue/parts.ts';
 import { ReplayPacer } from './retry-queue/replay-pacer.ts';
 import { RetryQueues } from './retry-queue/retry-queues.ts';
 import { Run } from './runtime/run.ts';
+import { StoreClock } from './runtime/store-clock.ts';
 import { Tallies } from './runtime/tallies.ts';
 import { WebhookCache } from './runtime/webhook-cache.ts';
 import { WebhookStatuses } from './runtime/webhook-statuses.ts';
@@ -32,6 +33,7 @@ export class Engine {
   readonly #cache: WebhookCache;
   readonly #statuses: WebhookStatuses;
   readonly #tallies: Tallies;
+  readonly #storeClock: StoreClock;
   readonly #dispatcher: Dispatcher;
   readonly #queues: RetryQueues;
   readonly #replays: ReplayPacer;
@@ -58,6 +60,7 @@ export class Engine {
       cache: this.#cache,
       idle: changed,
     });
+    this.#storeClock = new StoreClock({ run, state: repos.state });
     this.#tallies = new Tallies({ run, state: repos.state, random: settings.random });
     const queueParts: RetryQueueParts = {
       run,
@@ -82,7 +85,7 @@ export class Engine {
       cache: this.#cache,
       statuses: this.#statuses,
       tallies: this.#tallies,
-      performer: new Performer({ ...settings, run, transport, userAgent }),
+      performer: new Performer({ ...settings, run, transport, userAgent, storeClock: this.#storeClock }),
       hooks: this.#queues,
       changed,
     });
@@ -90,6 +93,7 @@ export class Engine {
 
   start(): void {
     this.#listen();
+    this.#storeClock.start();
     this.#queues.start();
     this.#replays.start();
     this.#pruner.start();

@@ -429,6 +429,10 @@ export interface StateRepo {
   reset(entries: readonly QueueReset[], options: { readonly now: number }): Promise<void>;
   /** The records of these webhooks; those without one are left out. Any order. */
   get(webhookIds: readonly string[]): Promise<readonly QueueRecord[]>;
+  /**
+   * Optional: the store's own time, epoch ms, for what all processes are to judge alike. Without it, as where the store has no clock of its own, each goes by its own.
+   */
+  now?(): Promise<number>;
 
   /**
    * Takes tokens of buckets, one request after the other, each atomically and by `takeTokens` of domain/rate-limit.ts; a store with a clock of its own goes by that, and

@@ -17,7 +17,7 @@ export type KeyedWebhook<Kind extends Signing = Signing> = Kind extends 'ed25519
 export interface SecretRotation<Kind extends Signing = Signing> {
   /** The kind of the new key. @default that of the newest one */
   readonly signing?: Kind | undefined;
-  /** How long the older keys, of whatever kind, sign beside the new one, ms: 0 to 365 days. Shortens their time, never lengthens it. @default 0: they stop at once */
+  /** How long the older keys, of whatever kind, sign beside the new one, ms of the store's time: 0 to 365 days. Shortens their time, never lengthens it. @default 0: they stop at once */
   readonly overlapMs?: number | undefined;
 }
 

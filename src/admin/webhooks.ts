@@ -154,8 +154,9 @@ export class Webhooks implements WebhookAdmin {
   ): Promise<KeyedWebhook<Kind>> {
     const { random } = this.#parts.settings;
     const { signing, overlapMs } = parseRotation(rotation);
+    const now = await this.#storeTime();
     let secret: string | undefined;
-    const record = await this.#revise(id, (current, now) => {
+    const record = await this.#revise(id, (current) => {
       const kind = signing ?? secretFace(current.secrets[0]?.secret ?? '').signing;
       // One key for all tries: the one before may have been applied, though nobody said so.
       if (secret === undefined || secretFace(secret).signing !== kind) secret = generateSecret(random, kind);
@@ -262,6 +263,14 @@ export class Webhooks implements WebhookAdmin {
       return { ...record, status: to };
     }
     throw new ConflictError(`The webhook ${quote(id)} is being changed by others; try again`);
+  }
+
+  /** The time that every process which signs goes by. */
+  async #storeTime(): Promise<number> {
+    const { storage, settings } = this.#parts;
+    const { state } = settings.repos;
+    const told = await storage.once('state.now', async () => state.now?.());
+    return told ?? settings.clock.now();
   }
 
   async #resetQueue(webhookId: string, nextAt: number | null): Promise<void> {

@@ -7,6 +7,7 @@ import { parseRetryAfter } from '../http/retry-after.ts';
 import type { Signer } from '../http/signing.ts';
 import { type Transport, TransportError, type TransportResponse } from '../http/transport.ts';
 import type { Run } from '../runtime/run.ts';
+import type { StoreClock } from '../runtime/store-clock.ts';
 import { readResponse } from './read-response.ts';
 import { RequestHandle } from './request-handle.ts';
 import { storedText } from './stored-text.ts';
@@ -15,6 +16,8 @@ import type { Template } from './template.ts';
 /** What attempts are made with. */
 export interface AttemptParts {
   readonly run: Run;
+  /** What tells the end of a secret: all processes have it in common. */
+  readonly storeClock: StoreClock;
   readonly transport: Transport;
   readonly signer: Signer;
   readonly userAgent: string;
@@ -71,7 +74,7 @@ export class AttemptInProgress {
   start(): void {
     // By the clock itself: an attempt always ends its own timer, and there are many.
     this.#cancelTimer = this.#parts.run.clock.schedule(this.#timeoutMs, () => this.#end('timeout'));
-    if (this.#input.template.isSealed(this.#startedAt)) {
+    if (this.#input.template.isSealed(this.#parts.storeClock.at(this.#startedAt))) {
       this.#cannotOpen();
       return;
     }
@@ -110,7 +113,7 @@ export class AttemptInProgress {
 
   #sign(): string | Promise<string> {
     const { event, template } = this.#input;
-    const secrets = template.secrets(this.#startedAt);
+    const secrets = template.secrets(this.#parts.storeClock.at(this.#startedAt));
     return this.#parts.signer.sign({ id: event.id, timestamp: this.#timestamp, body: event.body, secrets });
   }
 

@@ -37,7 +37,7 @@ export type Signing = 'hmac-sha256' | 'ed25519';
 export interface WebhookSecret {
   /** `whsec_` and base64 of 24 to 64 bytes; or, for ed25519, `whsk_` and base64 of the 32 bytes of the seed and the 32 of the public key. */
   readonly secret: string;
-  /** When it stops signing, epoch ms; absent for the current one. */
+  /** When it stops signing, epoch ms of the store's time; absent for the current one. */
   readonly expiresAt?: number;
 }
 

@@ -31,6 +31,7 @@ interface QueueRow {
  * record waits in none.
  */
 export class MemoryStateRepo implements StateRepo {
+  readonly now?: () => Promise<number>;
   readonly #time: StoreTime;
   readonly #rows = new Map<string, QueueRow>();
   readonly #healthy = new DueQueue<QueueRow>();
@@ -44,6 +45,7 @@ export class MemoryStateRepo implements StateRepo {
 
   constructor(time: StoreTime) {
     this.#time = time;
+    if (time.telling !== undefined) this.now = time.telling;
   }
 
   async open(entries: readonly QueueOpening[], options: { readonly now: number }): Promise<void> {

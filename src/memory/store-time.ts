@@ -12,6 +12,12 @@ export class StoreTime {
     this.#clock = clock;
   }
 
+  /** Tells the store's own time, where it has one. */
+  get telling(): (() => Promise<number>) | undefined {
+    const clock = this.#clock;
+    return clock && (async () => clock.now());
+  }
+
   /** The instant to judge by. */
   now(callersNow: number): number {
     return this.#clock === undefined ? callersNow : this.#clock.now();

@@ -85,6 +85,11 @@ export class PostgresStateRepo implements StateRepo {
     return rows.map(queueOf);
   }
 
+  async now(): Promise<number> {
+    const [row] = await this.#database.rows<{ now: number }>(this.#sql.now, []);
+    return row?.now ?? 0;
+  }
+
   async takeTokens(requests: readonly TokenRequest[]): Promise<readonly TokenGrant[]> {
     return this.#buckets.take(requests);
   }

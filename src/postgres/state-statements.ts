@@ -13,6 +13,7 @@ export interface StateStatements {
   readonly reset: string;
   /** `$1` webhooks. */
   readonly get: string;
+  readonly now: string;
 }
 
 /**
@@ -34,6 +35,7 @@ ON CONFLICT (webhook_id) DO UPDATE SET failures = 0, not_before = 0, next_at = e
   wakes = CASE WHEN q.closed THEN 1 ELSE q.wakes + 1 END,
   token = CASE WHEN q.closed THEN greatest(excluded.token, q.token + 2) ELSE q.token + 1 END`,
     get: `SELECT ${queueList('q')} FROM ${queues} q WHERE q.webhook_id = ANY ($1::text[]) AND NOT q.closed`,
+    now: `SELECT ${asNumber(nowMs, 'now')}`,
   };
 }
 

@@ -139,6 +139,9 @@ export const tokenFaults: readonly WrongRepos[] = [
   })),
   emptied('forgets buckets that are not full', 'prune'),
   state('never forgets a bucket', () => ({ pruneState: async () => false })),
+  state('tells the time of another clock', () => ({
+    now: async () => 0,
+  })),
   state('never has done with forgetting', () => ({ pruneState: async () => true })),
 ];
 

@@ -35,6 +35,16 @@ export const tokensLaws: readonly Law[] = lawsOf('tokens', {
     }
   },
 
+  'tells no other time than the one it judges by': async (context) => {
+    const { state } = context.repos;
+    if (state.now === undefined) return;
+    const before = await context.now();
+    const told = await state.now();
+    isBetween(told, before, await context.now());
+    await context.advance(context.leaseMs);
+    assert.ok((await state.now()) >= told + context.leaseMs, 'its time stands still');
+  },
+
   'never has more than the burst': async (context) => {
     const never = { granted: 0, availableAt: Number.POSITIVE_INFINITY };
     same(only(await take(context, { wanted: 9, atLeast: 6 })), never);
