@@ -24,6 +24,8 @@ export class WebhookCache {
   readonly #assumed = new Map<string, WebhookStatus>();
   /** Per read under way, the ids that changed meanwhile: what it brings of those may be older than the change. */
   readonly #reads = new Set<Set<string>>();
+  /** What one turn of the engine wants to be read anew, which is read together. */
+  #anew: { readonly ids: Set<string>; readonly read: Promise<void> } | undefined;
 
   constructor(repo: WebhookRepo, clock: Clock, ttlMs: number) {
     this.#repo = repo;
@@ -46,8 +48,20 @@ export class WebhookCache {
 
   /** Reads a webhook anew, whatever is known. */
   async reload(id: string): Promise<WebhookRecord | null> {
-    await this.#read([id]);
+    this.#anew ??= this.#readSoon();
+    const { ids, read } = this.#anew;
+    ids.add(id);
+    await read;
     return this.peek(id) ?? null;
+  }
+
+  #readSoon(): { readonly ids: Set<string>; readonly read: Promise<void> } {
+    const ids = new Set<string>();
+    const read = Promise.resolve().then(() => {
+      this.#anew = undefined;
+      return this.#read([...ids]);
+    });
+    return { ids, read };
   }
 
   /**
