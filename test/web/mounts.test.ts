@@ -1,9 +1,7 @@
-/** The inspection API in real servers, as the README mounts it there, asked by curl and by fetch. */
-import { execFile } from 'node:child_process';
+/** The inspection API in real servers, as the README mounts it there. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { promisify } from 'node:util';
 import { type ServerType, serve } from '@hono/node-server';
 import express from 'express';
 import { fastify } from 'fastify';
@@ -164,33 +162,4 @@ describe('a parser of bodies in front of it', () => {
     expect([refused.status, await refused.text()]).toEqual([500, expect.stringContaining('before parsers')]);
     expect((await post('webhooks/none/enable')).status).toBe(404);
   });
-});
-
-const run = promisify(execFile);
-
-/** The lines of the README. */
-const lines: readonly string[] = [
-  `curl -H "authorization: Bearer $TOKEN" "$BASE/v1/deliveries?status=exhausted&since=1h&limit=20"`,
-  `curl -H "authorization: Bearer $TOKEN" "$BASE/v1/deliveries/$ID"`,
-  `curl -H "authorization: Bearer $TOKEN" "$BASE/v1/deliveries/$ID/attempts"`,
-  `curl -H "authorization: Bearer $TOKEN" -X POST "$BASE/v1/deliveries/$ID/replay"`,
-  `curl -H "authorization: Bearer $TOKEN" "$BASE/v1/deliveries/replay" --json '{ "since": "7d", "dryRun": true }'`,
-];
-
-it('the curl lines of the README work', async () => {
-  const { base, bad, deliveries } = await mounted('node:http');
-  const [{ id } = { id: '' }] = await deliveries({ webhookId: bad.id });
-  const env = { PATH: process.env.PATH, TOKEN: 'admin', BASE: `${base}/hooks-admin`, ID: id };
-  const answers: unknown[] = [];
-  for (const line of lines) {
-    const { stdout } = await run('bash', ['-c', line.replace('curl', 'curl -sS --fail')], { env });
-    answers.push(JSON.parse(stdout));
-  }
-  expect(answers).toMatchObject([
-    { items: [{ status: 'exhausted' }, {}, {}] },
-    { id, status: 'exhausted' },
-    { items: [{ number: 1, httpStatus: 500 }] },
-    { id, status: 'replaying' },
-    { count: 2 },
-  ]);
 });
