@@ -12,6 +12,7 @@ import { checkHeaders } from './http/headers.ts';
 import { sealedWebhooks } from './http/sealing.ts';
 import { type Signer, standardSigner } from './http/signing.ts';
 import type { Transport } from './http/transport.ts';
+import { LEASE_SHARE_OF_TIMEOUT, longestTimeoutMs } from './options/lease.ts';
 import {
   type CatalogMap,
   checkCatalog,
@@ -85,7 +86,7 @@ export interface SurehookOptions<Catalog extends EventCatalog = EventCatalog> {
   readonly maxResponseBytes?: number;
   /** How much of it is stored with the attempt, in bytes of UTF-8. @default 4_096 */
   readonly storedResponseBytes?: number;
-  /** Replayed deliveries let into the queues per second, so that live traffic does not suffer. @default 200 */
+  /** Replayed deliveries that this process lets into the queues per second, so that live traffic does not suffer. @default 200 */
   readonly replaysPerSecond?: number;
   /**
    * How long what has ended is kept, in ms: delivered deliveries, given up ones (the dead letters), and the attempts of either. An event goes
@@ -147,12 +148,6 @@ export interface Settings
 
 const DAY_MS = 86_400_000;
 const FOREVER_MS = 3_650 * DAY_MS;
-
-/** A lease must cover this many request time-outs: the rest is the margin for waiting, renewal and clock skew. */
-const LEASE_SHARE_OF_TIMEOUT = 0.7;
-
-/** The share of a lease that must be left when a request starts, beyond the request's own time-out. */
-export const leaseMargin: number = 0.1;
 
 interface NumberOption {
   readonly default: number;
@@ -228,11 +223,6 @@ export function checkOptions(input: unknown): Settings {
     );
   }
   return settings;
-}
-
-/** The longest request time-out that a lease covers. */
-export function longestTimeoutMs(settings: Pick<Settings, 'leaseMs'>): number {
-  return Math.floor(settings.leaseMs * LEASE_SHARE_OF_TIMEOUT);
 }
 
 function checkNumbers(given: Record<string, unknown>): Record<string, number> {

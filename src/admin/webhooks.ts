@@ -4,7 +4,8 @@ import { nextWebhookStatus, type Signing, type WebhookInput, type WebhookRecord 
 import { ConflictError, NotFoundError, quote } from '../errors.ts';
 import type { Reporter } from '../events.ts';
 import { generateSecret, secretFace } from '../http/secret.ts';
-import { longestTimeoutMs, type Settings } from '../options.ts';
+import { longestTimeoutMs } from '../options/lease.ts';
+import type { Settings } from '../options.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import type { WebhookRepo, WebhookStore } from '../repos.ts';
 import type { Storage } from '../runtime/storage.ts';

@@ -1,6 +1,6 @@
 import type { Queue, SettledState } from '../domain/delivery.ts';
 import { blocksWhenExhausted, hasOwnQueue, type WebhookRecord } from '../domain/webhook.ts';
-import { leaseMargin } from '../options.ts';
+import { leaseMargin } from '../options/lease.ts';
 import type { SettleResult } from '../repos.ts';
 import type { AttemptResult } from './attempt.ts';
 import { Counters } from './counters.ts';

@@ -1,4 +1,5 @@
-import { leaseMargin, type Settings } from '../options.ts';
+import { leaseMargin } from '../options/lease.ts';
+import type { Settings } from '../options.ts';
 import type { Run } from '../runtime/run.ts';
 import type { Lane } from './lane.ts';
 import type { Lanes } from './lanes.ts';

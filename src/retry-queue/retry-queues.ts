@@ -2,7 +2,7 @@ import type { Lane } from '../dispatcher/lane.ts';
 import type { Failure, QueueHooks } from '../dispatcher/queue-hooks.ts';
 import { backoffMs } from '../domain/backoff.ts';
 import type { WebhookRecord } from '../domain/webhook.ts';
-import { leaseMargin } from '../options.ts';
+import { leaseMargin } from '../options/lease.ts';
 import type { QueueOpening, QueueRecord } from '../repos.ts';
 import { BatchWriter } from '../runtime/batch-writer.ts';
 import { DueWait } from '../runtime/due-wait.ts';
