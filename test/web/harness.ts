@@ -1,10 +1,8 @@
 /** What the tests of the inspection API share: a surehook whose deliveries stand in every status, and requests to its handler. */
 import { createSurehook, type Delivery, memoryRepos, type Surehook, type Webhook } from '../../src/index.ts';
-import { forTenant } from '../../src/tenant/tenant-surehook.ts';
 import { type ManualClock, manualClock, scriptedTransport, seededRandom } from '../../src/testing/index.ts';
 import {
   type FailureBody,
-  type Inspectable,
   type InspectionOptions,
   inspectionHandler,
   type Scope,
@@ -28,7 +26,7 @@ export interface Asked {
 
 export interface Inspection {
   readonly clock: ManualClock;
-  readonly surehook: Surehook & Inspectable;
+  readonly surehook: Surehook;
   /** The webhook of tenant `acme` that answers well, and that of `acme` that answers 500. */
   readonly good: Webhook;
   readonly bad: Webhook;
@@ -86,8 +84,7 @@ export async function inspection(): Promise<Inspection> {
   await clock.advance(60_000);
   await made.stop();
   // A web process beside the worker: it is never started.
-  const idle = createSurehook({ repos, clock, random: seededRandom(2) });
-  const surehook = Object.assign(idle, { forTenant: (tenantId: string) => forTenant(idle, tenantId) });
+  const surehook = createSurehook({ repos, clock, random: seededRandom(2) });
   return {
     clock,
     surehook,
