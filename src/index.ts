@@ -1,12 +1,11 @@
-export type { DeliveryAdmin } from './admin/deliveries.ts';
+export type { DeliveryAdmin } from './admin/delivery-admin.ts';
+export type { DeliveryExplanation, ExplainQuery, NoDelivery, Wait } from './admin/delivery-explanation.ts';
 export type { DeliveryConditions, DeliveryListQuery, ReplayFilter } from './admin/delivery-query.ts';
-export type { DeliveryExplanation, ExplainQuery, NoDelivery } from './admin/explain.ts';
-export type { BoundedCount, HealthQuery, WebhookHealth } from './admin/health.ts';
+export type { DeliveryInput, NewWebhook, RateInput, WebhookPatch } from './admin/new-webhook.ts';
 export type { Page } from './admin/pages.ts';
-export type { Wait } from './admin/waiting.ts';
-export type { DeliveryInput, NewWebhook, RateInput, WebhookPatch } from './admin/webhook-input.ts';
+export type { WebhookAdmin, WebhookListQuery } from './admin/webhook-admin.ts';
+export type { BoundedCount, HealthQuery, WebhookHealth } from './admin/webhook-health.ts';
 export type { KeyedWebhook, SecretRotation } from './admin/webhook-secrets.ts';
-export type { WebhookAdmin, WebhookListQuery } from './admin/webhooks.ts';
 export { type Clock, systemClock } from './clock.ts';
 export type { BackoffPolicy } from './domain/backoff.ts';
 export {
@@ -79,7 +78,7 @@ export { type MemoryRepos, type MemoryReposOptions, memoryRepos } from './memory
 export type { Shape, ShapeEvent } from './options/publishing.ts';
 export type { Retention, SurehookOptions } from './options.ts';
 export type { BodyContent, DataContent, EventFields, EventOf, NewEvent } from './publish/new-event.ts';
-export type { Published, PublishOptions } from './publish/publisher.ts';
+export type { Published, PublishOptions } from './publish/published.ts';
 export { type Random, systemRandom } from './random.ts';
 export type * from './repos.ts';
 export {

@@ -1,5 +1,7 @@
-import { Deliveries, type DeliveryAdmin } from './admin/deliveries.ts';
-import { type WebhookAdmin, Webhooks } from './admin/webhooks.ts';
+import { Deliveries } from './admin/deliveries.ts';
+import type { DeliveryAdmin } from './admin/delivery-admin.ts';
+import type { WebhookAdmin } from './admin/webhook-admin.ts';
+import { Webhooks } from './admin/webhooks.ts';
 import { misuse, numberIn, plainObject } from './domain/check.ts';
 import type { EventCatalog } from './domain/standard-schema.ts';
 import { Engine } from './engine.ts';
@@ -7,7 +9,8 @@ import { InvalidInputError, quote } from './errors.ts';
 import { Reporter, type SurehookEvents, type SurehookListeners } from './events.ts';
 import { checkOptions, type Settings, type SurehookOptions } from './options.ts';
 import type { EventOf } from './publish/new-event.ts';
-import { type Published, Publisher, type PublishOptions } from './publish/publisher.ts';
+import type { Published, PublishOptions } from './publish/published.ts';
+import { Publisher } from './publish/publisher.ts';
 import { Storage } from './runtime/storage.ts';
 import { forTenant, type TenantSurehook } from './tenant/tenant-surehook.ts';
 

@@ -1,61 +1,17 @@
 import { plainObject } from '../domain/check.ts';
-import type { DeliveryRecord, ExhaustedReason } from '../domain/delivery.ts';
+import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { EventRecord } from '../domain/event.ts';
 import { matchesAny } from '../domain/event-pattern.ts';
 import { matchesFilter } from '../domain/filter.ts';
 import { checkTenantId } from '../domain/ids.ts';
 import type { WebhookRecord } from '../domain/webhook.ts';
 import { NotFoundError } from '../errors.ts';
-import { type Attempt, type Delivery, toAttempt, toDelivery } from '../views.ts';
+import { toAttempt, toDelivery } from '../views.ts';
 import { checkId } from './check-id.ts';
+import type { DeliveryExplanation, NoDelivery } from './delivery-explanation.ts';
 import { payloadOf } from './payload.ts';
 import { type RecordParts, webhooksOf } from './records.ts';
-import { type Wait, waitOf } from './waiting.ts';
-
-/** One event and one webhook. */
-export interface ExplainQuery {
-  readonly eventId: string;
-  readonly webhookId: string;
-  /** Only within this tenant: what is another's counts as unknown. */
-  readonly tenantId?: string | undefined;
-}
-
-/** A delivery that there is, and its attempts so far. */
-interface WithDelivery {
-  readonly delivery: Delivery;
-  /** The first one first. */
-  readonly attempts: readonly Attempt[];
-}
-
-/**
- * Why an event did or did not reach a webhook. Where there is no delivery, the webhook is judged as it is now: it may have been another when
- * the event was published.
- */
-export type DeliveryExplanation =
-  | (WithDelivery & { readonly verdict: 'delivered' })
-  /** A request is under way, or its worker has vanished and its lease runs out. */
-  | (WithDelivery & { readonly verdict: 'delivering' })
-  | (WithDelivery & { readonly verdict: 'waiting' } & Wait)
-  | (WithDelivery & { readonly verdict: 'exhausted'; readonly reason: ExhaustedReason | undefined })
-  | { readonly verdict: NoDelivery };
-
-/**
- * Why there is no delivery.
- * - `other-tenant`: the event is another tenant's.
- * - `created-later`: the webhook did not exist yet.
- * - `not-subscribed`: its `events` do not cover the type.
- * - `filtered`: its filter does not let the event through.
- * - `disabled`: it is disabled, and gets nothing new.
- * - `undetermined`: as it is now it would get the event. What is stored cannot tell why it did not: it was disabled, or filtered or subscribed
- *   to something else; the host's `shape` kept the event back; the event was sent to one webhook only; or the delivery was removed by retention.
- */
-export type NoDelivery =
-  | 'other-tenant'
-  | 'created-later'
-  | 'not-subscribed'
-  | 'filtered'
-  | 'disabled'
-  | 'undetermined';
+import { waitOf } from './waiting.ts';
 
 /** Explains one event and one webhook; see `DeliveryAdmin.explain`. */
 export async function explainDelivery(parts: RecordParts, query: unknown): Promise<DeliveryExplanation> {

@@ -1,7 +1,8 @@
 import type { EventRecord } from '../domain/event.ts';
 import { newId } from '../domain/ids.ts';
 import { ConflictError, NotFoundError, quote } from '../errors.ts';
-import type { Published, Publisher } from '../publish/publisher.ts';
+import type { Published } from '../publish/published.ts';
+import type { Publisher } from '../publish/publisher.ts';
 import { checkId } from './check-id.ts';
 import { type RecordParts, webhooksOf } from './records.ts';
 

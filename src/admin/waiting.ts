@@ -1,24 +1,7 @@
 import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { QueueRecord } from '../repos.ts';
+import type { Wait } from './delivery-explanation.ts';
 import { type RecordParts, webhooksOf } from './records.ts';
-
-/** What a waiting delivery waits for. */
-export type Wait =
-  /** A worker with a place for it: nothing else holds it back. */
-  | { readonly waitsFor: 'worker' }
-  /** Its own time: that of its next attempt, or the `deliverAt` of its event. */
-  | { readonly waitsFor: 'due-time'; readonly until: Date }
-  /** The end of the back-off of its webhook, which fails; it comes after its own time. Then one delivery is tried: it need not be this one. */
-  | { readonly waitsFor: 'back-off'; readonly until: Date }
-  /** Its webhook is disabled: it is held until that is enabled. */
-  | { readonly waitsFor: 'enabling' }
-  /**
-   * Its turn in its ordering key. `behind`: the delivery before it. It is looked for among the 500 that the webhook got before; behind one that lies further back
-   * the wait looks like one for a worker or for its own time.
-   */
-  | { readonly waitsFor: 'turn'; readonly behind: string }
-  /** Its slot: replays are let in `replaysPerSecond`. */
-  | { readonly waitsFor: 'replay-slot' };
 
 const NEIGHBOURS = 500;
 

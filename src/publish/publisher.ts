@@ -6,33 +6,17 @@ import { ConflictError, quote } from '../errors.ts';
 import type { Reporter } from '../events.ts';
 import type { AppendResult } from '../repos.ts';
 import type { Storage } from '../runtime/storage.ts';
-import { type PublishedEvent, toDelivery, toPublishedEvent } from '../views.ts';
+import { toDelivery, toPublishedEvent } from '../views.ts';
 import { answered } from './answered.ts';
 import { Appender } from './appender.ts';
 import { type Draft, Drafter, type DrafterParts, type Moment } from './drafter.ts';
 import { type ParsedEvent, type PublishContext, parseCatalogued, parseEvent } from './event-input.ts';
 import { inTime } from './host-code.ts';
 import type { NewEvent } from './new-event.ts';
+import type { Published, PublishOptions } from './published.ts';
 import { shaped } from './shaper.ts';
 import { findSubscribers } from './subscribers.ts';
 import { TenantRates } from './tenant-rates.ts';
-
-/** What `publish` resolves with. */
-export interface Published {
-  readonly event: PublishedEvent;
-  /** One per webhook that gets it. Those of an unavailable webhook are stored as exhausted, for a later replay. */
-  readonly deliveries: readonly { readonly id: string; readonly webhookId: string }[];
-  /** Subscribed webhooks that do not get it because their filter, or the `shape` option, says so. For a duplicate 0. */
-  readonly filtered: number;
-  /** True when an event with this id or `idempotencyKey` and the same content was stored before: it is returned, and nothing was stored. */
-  readonly duplicate: boolean;
-}
-
-/** How `publish` is made. */
-export interface PublishOptions {
-  /** The host's own database transaction: the event is stored in it, and exists exactly when it commits. */
-  readonly tx?: unknown;
-}
 
 /** What the publisher works with. */
 export interface PublisherParts extends DrafterParts {

@@ -1,10 +1,10 @@
-import type { DeliveryAdmin } from '../admin/deliveries.ts';
+import type { DeliveryAdmin } from '../admin/delivery-admin.ts';
+import type { DeliveryExplanation, ExplainQuery } from '../admin/delivery-explanation.ts';
 import type { DeliveryListQuery, ReplayFilter } from '../admin/delivery-query.ts';
-import type { DeliveryExplanation, ExplainQuery } from '../admin/explain.ts';
 import type { Page } from '../admin/pages.ts';
 import { plainObject } from '../domain/check.ts';
 import { NotFoundError } from '../errors.ts';
-import type { Published } from '../publish/publisher.ts';
+import type { Published } from '../publish/published.ts';
 import type { Attempt, Delivery } from '../views.ts';
 import { limited } from './limited.ts';
 

@@ -1,10 +1,10 @@
-import type { DeliveryAdmin } from '../admin/deliveries.ts';
-import type { WebhookAdmin } from '../admin/webhooks.ts';
+import type { DeliveryAdmin } from '../admin/delivery-admin.ts';
+import type { WebhookAdmin } from '../admin/webhook-admin.ts';
 import { invalidEvent } from '../domain/check.ts';
 import { checkTenantId } from '../domain/ids.ts';
 import { ownFields } from '../publish/event-fields.ts';
 import type { NewEvent } from '../publish/new-event.ts';
-import type { Published, PublishOptions } from '../publish/publisher.ts';
+import type { Published, PublishOptions } from '../publish/published.ts';
 import { limited } from './limited.ts';
 import { TenantDeliveries } from './tenant-deliveries.ts';
 import { TenantWebhooks } from './tenant-webhooks.ts';

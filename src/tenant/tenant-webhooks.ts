@@ -1,8 +1,8 @@
-import type { HealthQuery, WebhookHealth } from '../admin/health.ts';
+import type { NewWebhook, WebhookPatch } from '../admin/new-webhook.ts';
 import type { Page } from '../admin/pages.ts';
-import type { NewWebhook, WebhookPatch } from '../admin/webhook-input.ts';
+import type { WebhookAdmin, WebhookListQuery } from '../admin/webhook-admin.ts';
+import type { HealthQuery, WebhookHealth } from '../admin/webhook-health.ts';
 import type { KeyedWebhook, SecretRotation } from '../admin/webhook-secrets.ts';
-import type { WebhookAdmin, WebhookListQuery } from '../admin/webhooks.ts';
 import { plainObject } from '../domain/check.ts';
 import type { Signing } from '../domain/webhook.ts';
 import { NotFoundError } from '../errors.ts';

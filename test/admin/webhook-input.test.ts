@@ -1,11 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { NewWebhook } from '../../src/admin/new-webhook.ts';
 import type { WebhookPolicy } from '../../src/admin/webhook-fields.ts';
-import {
-  type NewWebhook,
-  parseNewWebhook,
-  parseWebhookPatch,
-  withChanges,
-} from '../../src/admin/webhook-input.ts';
+import { parseNewWebhook, parseWebhookPatch, withChanges } from '../../src/admin/webhook-input.ts';
 import { retrySchedule } from '../../src/domain/retry-policy.ts';
 import type { WebhookRecord } from '../../src/domain/webhook.ts';
 import { ForbiddenEndpointError, InvalidInputError } from '../../src/errors.ts';
