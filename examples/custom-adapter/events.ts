@@ -64,12 +64,20 @@ export function keyValueEvents(db: Database): EventRepo {
       return found;
     },
 
-    async markReplay(ids, { now }) {
+    async markReplay(ids, { now, tokens }) {
+      const tokenOf = tokens && new Map(ids.map((id, index) => [id, tokens[index]]));
       const marked = await db.update((tx) =>
         inTurn(ids, async (id) => {
           const delivery = await tx.get(keys.delivery(id));
           if (delivery?.record.status !== 'exhausted') return undefined;
-          return change(tx, delivery, { status: 'replaying', tries: 0, lost: 0, since: now });
+          if (tokenOf !== undefined && tokenOf.get(id) !== delivery.record.token) return undefined;
+          return change(tx, delivery, {
+            status: 'replaying',
+            token: delivery.record.token + 1,
+            tries: 0,
+            lost: 0,
+            since: now,
+          });
         }),
       );
       const records = marked.filter((record) => record !== undefined);

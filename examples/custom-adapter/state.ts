@@ -94,7 +94,10 @@ async function saveOne(tx: Transaction, change: QueueChange): Promise<SaveResult
   const { webhookId, token, wakes } = known;
   if (ifWakes !== undefined && ifWakes !== wakes) return { result: 'woken', wakes };
   if (!close) {
-    await put(tx, { ...kept, wakes });
+    // Never shorter: the call may be older than the one before it.
+    const { leaseUntil } = kept;
+    const end = leaseUntil && { leaseUntil: Math.max(leaseUntil, known.leaseUntil ?? 0) };
+    await put(tx, { ...kept, ...end, wakes });
     return { result: 'saved', wakes };
   }
   tx.move(webhookId, placesOf(known), []);

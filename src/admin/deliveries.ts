@@ -58,7 +58,7 @@ export class Deliveries implements DeliveryAdmin {
     if (obstacle !== undefined) throw notReplayable(id, `cannot be replayed: ${obstacle}`);
     const now = settings.clock.now();
     const [marked] = await storage.once('events.markReplay', () =>
-      settings.repos.events.markReplay([id], { now }),
+      settings.repos.events.markReplay([id], { now, tokens: [record.token] }),
     );
     replaysMarked();
     if (marked !== undefined) {
@@ -66,9 +66,10 @@ export class Deliveries implements DeliveryAdmin {
       reporter.emit('delivery:replaying', { delivery });
       return delivery;
     }
-    // Marked by an earlier try whose acknowledgement was lost, or by another caller.
+    // Marked by an earlier try whose acknowledgement was lost, or by another caller; and perhaps sent since.
     const current = await needDelivery(this.#parts, id);
-    if (current.status === 'exhausted') throw notReplayable(id, 'was given up again: try again');
+    if (current.status === 'exhausted' && current.token === record.token)
+      throw notReplayable(id, 'was given up again: try again');
     return toDelivery(current);
   }
 

@@ -17,6 +17,12 @@ export interface ReplayManyParts extends RecordParts {
 /** Deliveries that are read, and that are marked, at a time. */
 const PAGE = 500;
 
+/** A delivery as it was read. */
+interface Found {
+  readonly id: string;
+  readonly token: number;
+}
+
 /** From one instant up to another, epoch ms. */
 interface Span {
   readonly since?: number;
@@ -64,9 +70,9 @@ export class ReplayMany {
   }
 
   async #markSpan(span: Span): Promise<number> {
-    const found: string[] = [];
+    const found: Found[] = [];
     for await (const page of this.#pages(span)) {
-      for (const { id } of await this.#replayable(page)) found.push(id);
+      for (const { id, token } of await this.#replayable(page)) found.push({ id, token });
     }
     found.reverse();
     let count = 0;
@@ -74,22 +80,26 @@ export class ReplayMany {
     return count;
   }
 
-  async #mark(ids: readonly string[]): Promise<number> {
+  async #mark(found: readonly Found[]): Promise<number> {
+    const ids = found.map(({ id }) => id);
+    const tokens = found.map(({ token }) => token);
     const { storage, settings, reporter, replaysMarked } = this.#parts;
     const { events } = settings.repos;
     let tries = 0;
     const marked = await storage.once('events.markReplay', () => {
       tries += 1;
-      return events.markReplay(ids, { now: settings.clock.now() });
+      return events.markReplay(ids, { now: settings.clock.now(), tokens });
     });
     replaysMarked();
     if (reporter.wants('delivery:replaying')) {
       for (const record of marked) reporter.emit('delivery:replaying', { delivery: toDelivery(record) });
     }
     if (tries === 1 || marked.length === ids.length) return marked.length;
-    // An earlier try whose answer was lost may have marked them.
+    // An earlier try whose answer was lost may have marked them, and some may have been sent since.
     const current = await storage.once('events.getDeliveries', () => events.getDeliveries(ids));
-    return current.filter(({ status }) => status !== 'exhausted').length;
+    const before = new Map(found.map(({ id, token }) => [id, token]));
+    return current.filter(({ id, status, token }) => status !== 'exhausted' || token !== before.get(id))
+      .length;
   }
 
   /** What the filter finds in a span, newest first. */

@@ -258,7 +258,9 @@ export class Dispatcher {
   #mayStart(claim: Claim, lane: Lane, { webhook, now }: Moment): boolean {
     const { hooks } = this.#parts;
     if (now < lane.pausedUntil || !this.#leaseCovers(claim, webhook, now)) return false;
-    const { status, rateLimit } = webhook;
+    const { status, rateLimit, delivery } = webhook;
+    // Claimed while its webhook was not known, or before its mode changed: it waits on, and is claimed as its webhook wants it.
+    if ((delivery.mode === 'batched') !== (claim.members !== undefined)) return false;
     const apart = claim.delivery.queue === 'own' || status.state === 'retrying' || rateLimit !== undefined;
     return !apart || hooks.mayServe(lane, webhook);
   }

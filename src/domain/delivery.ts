@@ -10,7 +10,7 @@ import type { BatchMembership } from './batch.ts';
  *               exhausted → replaying → pending
  *
  * - **pending**: never attempted (or given back unsent); entered at publish, by a release and by a replay's turn.
- * - **delivering**: leased to one worker under a token that rises with every claim. Left by settling with that token,
+ * - **delivering**: leased to one worker under a token that rises with every claim (and mark for replay). Left by settling with that token,
  *   or, once the lease has run out, by the next claim, which records the lost attempt.
  * - **failed**: at least one counted attempt failed and the policy allows another at `dueAt`.
  * - **delivered**: the endpoint answered 2xx. Final.
@@ -80,7 +80,7 @@ export interface DeliveryRecord {
   readonly blocks?: true;
   /** Not to be attempted before this instant, epoch ms. While `delivering` it is what it was at the claim. */
   readonly dueAt: number;
-  /** Fencing token: rises by one with every claim, never falls. */
+  /** Fencing token: rises by one with every claim and every mark for replay, never falls. */
   readonly token: number;
   /** Set exactly while `delivering`: when the lease runs out, epoch ms of the store's clock. */
   readonly leaseUntil?: number;

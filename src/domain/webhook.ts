@@ -77,6 +77,7 @@ export interface WebhookRecord {
  * The webhook's machine.
  *
  * - **enabled**: served from the express queue. Left on a failed attempt (retrying), or from outside (disabled).
+ *   `since` is when it became so again: no two episodes are the same value, so that a change that is applied long after its caller gave up finds none.
  *   `failingSince` is kept while no attempt has succeeded since that failure: a queue that was emptied by giving up proves nothing.
  * - **retrying**: its deliveries wait in its own queue. `since` is the first failure after the last success, the clock of
  *   D (`unavailableAfterMs`); the clock runs while `failing`, and a success stops it. Left when its queue is empty (enabled),
@@ -85,7 +86,7 @@ export interface WebhookRecord {
  * - **disabled**: nothing is fanned out to it, what waits is held. Left from outside only (enabled).
  */
 export type WebhookStatus =
-  | { readonly state: 'enabled'; readonly failingSince?: number }
+  | { readonly state: 'enabled'; readonly since?: number; readonly failingSince?: number }
   | { readonly state: 'retrying'; readonly since: number; readonly failing: boolean }
   | { readonly state: 'unavailable'; readonly since: number }
   | { readonly state: 'disabled'; readonly reason?: string };
@@ -118,11 +119,11 @@ export function nextWebhookStatus(
     case 'time-is-up':
       return isTimeUp(status, input.unavailableAfterMs, now) ? { state: 'unavailable', since: now } : status;
     case 'queue-emptied':
-      return status.state === 'retrying' ? enabledAfter(status) : status;
+      return status.state === 'retrying' ? enabledAfter(status, now) : status;
     case 'gone':
       return status.state === 'disabled' ? status : { state: 'disabled', reason: 'gone' };
     case 'enable':
-      return afterEnable(status);
+      return afterEnable(status, now);
     case 'disable':
       if (status.state === 'disabled') return status;
       return input.reason === undefined ? { state: 'disabled' } : { state: 'disabled', reason: input.reason };
@@ -132,7 +133,7 @@ export function nextWebhookStatus(
 function afterSuccess(status: WebhookStatus): WebhookStatus {
   switch (status.state) {
     case 'enabled':
-      return status.failingSince === undefined ? status : { state: 'enabled' };
+      return status.failingSince === undefined ? status : enabled(status.since);
     case 'retrying':
       return status.failing ? { ...status, failing: false } : status;
     case 'unavailable':
@@ -158,11 +159,20 @@ function isTimeUp(status: WebhookStatus, unavailableAfterMs: number, now: number
   return status.state === 'retrying' && status.failing && now - status.since >= unavailableAfterMs;
 }
 
-function enabledAfter(status: { readonly since: number; readonly failing: boolean }): WebhookStatus {
-  return status.failing ? { state: 'enabled', failingSince: status.since } : { state: 'enabled' };
+function enabled(since: number | undefined): WebhookStatus {
+  return since === undefined ? { state: 'enabled' } : { state: 'enabled', since };
 }
 
-function afterEnable(status: WebhookStatus): WebhookStatus | undefined {
+function enabledAfter(
+  status: { readonly since: number; readonly failing: boolean },
+  now: number,
+): WebhookStatus {
+  return status.failing
+    ? { state: 'enabled', since: now, failingSince: status.since }
+    : { state: 'enabled', since: now };
+}
+
+function afterEnable(status: WebhookStatus, now: number): WebhookStatus | undefined {
   switch (status.state) {
     case 'enabled':
       return status;
@@ -170,7 +180,7 @@ function afterEnable(status: WebhookStatus): WebhookStatus | undefined {
       return undefined;
     case 'unavailable':
     case 'disabled':
-      return { state: 'enabled' };
+      return { state: 'enabled', since: now };
   }
 }
 
@@ -178,7 +188,7 @@ function afterEnable(status: WebhookStatus): WebhookStatus | undefined {
 export function sameStatus(a: WebhookStatus, b: WebhookStatus): boolean {
   switch (a.state) {
     case 'enabled':
-      return b.state === 'enabled' && a.failingSince === b.failingSince;
+      return b.state === 'enabled' && a.since === b.since && a.failingSince === b.failingSince;
     case 'retrying':
       return b.state === 'retrying' && a.since === b.since && a.failing === b.failing;
     case 'unavailable':

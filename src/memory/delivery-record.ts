@@ -94,9 +94,10 @@ function exhausted(next: Draft, { reason, blocks }: GivingUp, now: number): Deli
   return next;
 }
 
-/** The record marked for replay: its counters start again, its number of attempts and its token go on. */
+/** The record marked for replay: its counters start again, its number of attempts goes on, and its token rises: nobody marks it by what was read before. */
 export function replayingRecord(record: DeliveryRecord): DeliveryRecord {
   const next = carried(record);
+  next.token += 1;
   next.status = 'replaying';
   next.tries = 0;
   next.lost = 0;

@@ -15,6 +15,7 @@ import type {
   PruneRequest,
   PruneResult,
   QueuesClaim,
+  ReplayOptions,
   Settlement,
   SettleResult,
   Work,
@@ -102,11 +103,12 @@ export class MemoryEventRepo implements EventRepo {
     return this.#queues.ownIds(request.after, request.limit);
   }
 
-  async markReplay(ids: readonly string[]): Promise<readonly DeliveryRecord[]> {
+  async markReplay(ids: readonly string[], { tokens }: ReplayOptions): Promise<readonly DeliveryRecord[]> {
     const marked: DeliveryRecord[] = [];
-    for (const id of ids) {
+    for (const [index, id] of ids.entries()) {
       const row = this.#rows.get(id);
       if (row?.record.status !== 'exhausted') continue;
+      if (tokens !== undefined && tokens[index] !== row.record.token) continue;
       row.record = replayingRecord(row.record);
       this.#replays.add(row);
       this.#queues.align(row);

@@ -143,7 +143,7 @@ export class MemoryStateRepo implements StateRepo {
   #save(change: QueueChange, callersNow: number): SaveResult {
     const row = this.#rows.get(change.webhookId);
     if (row === undefined || row.record.token !== change.token) return { result: 'lost' };
-    const { wakes } = row.record;
+    const { wakes, leaseUntil: heldUntil = 0 } = row.record;
     if (change.ifWakes !== undefined && change.ifWakes !== wakes) return { result: 'woken', wakes };
     if (change.close) {
       this.#withdraw(row);
@@ -154,7 +154,10 @@ export class MemoryStateRepo implements StateRepo {
     const { webhookId, token, failures, notBefore, nextAt, leaseUntil } = change;
     const kept: QueueRecord = { webhookId, failures, notBefore, nextAt, wakes, token };
     if (leaseUntil === undefined) this.#put(row, kept);
-    else this.#put(row, { ...kept, leaseUntil: this.#time.leaseEnd({ now: callersNow, leaseUntil }) });
+    else {
+      const end = this.#time.leaseEnd({ now: callersNow, leaseUntil });
+      this.#put(row, { ...kept, leaseUntil: Math.max(heldUntil, end) });
+    }
     return { result: 'saved', wakes };
   }
 

@@ -14,6 +14,7 @@ import type {
   PruneRequest,
   PruneResult,
   QueuesClaim,
+  ReplayOptions,
   Settlement,
   SettleResult,
   Work,
@@ -103,9 +104,12 @@ export class PostgresEventRepo implements EventRepo {
     return rows.map((row) => row.webhook_id);
   }
 
-  async markReplay(ids: readonly string[]): Promise<readonly DeliveryRecord[]> {
+  async markReplay(
+    ids: readonly string[],
+    { tokens = [] }: ReplayOptions,
+  ): Promise<readonly DeliveryRecord[]> {
     const work: Work = { express: false, replays: true, ownQueues: [] };
-    const marked = await this.#deliveries(this.#sql.mark, [ids, ...this.#noticeValues(work)]);
+    const marked = await this.#deliveries(this.#sql.mark, [ids, ...this.#noticeValues(work), tokens]);
     if (marked.length > 0) this.#hub.tellWork(work);
     return marked;
   }

@@ -48,10 +48,10 @@ SELECT ${deliveryList('d')} FROM given_up d WHERE true ${AND_OPENED}`,
     mark: `
 WITH marked AS (
   UPDATE ${deliveries} d
-  SET status = 5, reason = NULL, completed_at = NULL, tries = 0, lost = 0, stripped = false, marked = nextval(${marks}),
+  SET status = 5, token = d.token + 1, reason = NULL, completed_at = NULL, tries = 0, lost = 0, stripped = false, marked = nextval(${marks}),
     line_place = CASE WHEN d.ordering_key IS NOT NULL THEN 1 END, batch_id = NULL, batch_size = NULL, refusals = NULL
-  FROM (SELECT DISTINCT id FROM unnest($1::text[]) AS i(id)) i
-  WHERE d.id = i.id AND d.status = 4
+  FROM (SELECT DISTINCT ON (id) id, token FROM unnest($1::text[], $4::bigint[]) AS i(id, token)) i
+  WHERE d.id = i.id AND d.status = 4 AND d.token = coalesce(i.token, d.token)
   RETURNING d.*
 ), told AS MATERIALIZED (
   SELECT count(pg_notify($2::text, $3::text)) AS told

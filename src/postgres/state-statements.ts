@@ -111,7 +111,7 @@ WITH ${clock}, given AS MATERIALIZED (
 ), saved AS (
   UPDATE ${queues} q
   SET failures = i.failures, not_before = i.not_before, next_at = CASE WHEN i.close = 0 THEN i.next_at END,
-    lease_until = clock.now + i.lease, closed = i.close = 1
+    lease_until = CASE WHEN i.lease IS NOT NULL THEN greatest(q.lease_until, clock.now + i.lease) END, closed = i.close = 1
   FROM given i, clock
   WHERE q.webhook_id = i.webhook_id AND i.place >= 0 AND i.failures >= 0 AND i.not_before >= 0
     AND q.token = i.token AND NOT q.closed AND q.wakes = coalesce(i.if_wakes, q.wakes)

@@ -67,10 +67,10 @@ export interface EventRepo {
   ownQueues(request: { readonly after?: string; readonly limit: number }): Promise<readonly string[]>;
 
   /**
-   * Marks exhausted deliveries as replaying: `tries` and `lost` restart at 0, `reason` and `completedAt` go. Others are left alone. Returns those that
-   * were marked.
+   * Marks exhausted deliveries as replaying: `tries` and `lost` restart at 0, `reason` and `completedAt` go, `token` rises by one. Others are left alone.
+   * Returns those that were marked.
    */
-  markReplay(ids: readonly string[], options: { readonly now: number }): Promise<readonly DeliveryRecord[]>;
+  markReplay(ids: readonly string[], options: ReplayOptions): Promise<readonly DeliveryRecord[]>;
 
   /**
    * Gives waiting deliveries (`pending`, `failed`, `replaying`; whatever their `dueAt`) up with reason `cancelled`, ended `now`: they keep no place in their line, and
@@ -115,6 +115,13 @@ export interface EventRepo {
    * go on because of a `cancel`), in this process or another, and returns what ends that. Without it a poll finds the work.
    */
   onWork?(listener: (work: Work) => void): () => void;
+}
+
+/** When deliveries are marked for replay, and as what they were read. */
+export interface ReplayOptions {
+  readonly now: number;
+  /** One for each id: it is left alone unless that is its token still. What was marked since, by an earlier call whose answer was lost, and has ended anew is not marked again. */
+  readonly tokens?: readonly number[];
 }
 
 /** What came in: whether the express queue got something, whether replays wait, and the webhooks whose own queue got something. */

@@ -41,8 +41,8 @@ export interface StateRepo {
    */
   acquire(request: QueueAcquisition): Promise<AcquireResult>;
   /**
-   * Stores what the holder knows, where `token` is the present one. With `leaseUntil` the lease is extended, without it
-   * given back; with `close` the record is deleted. A change with `ifWakes` applies only where that still holds.
+   * Stores what the holder knows, where `token` is the present one. With `leaseUntil` the lease is extended, and never shortened (the
+   * call may be older than the one before), without it given back; with `close` the record is deleted. A change with `ifWakes` applies only where that still holds.
    * One result per change, in order.
    */
   save(changes: readonly QueueChange[], options: { readonly now: number }): Promise<readonly SaveResult[]>;

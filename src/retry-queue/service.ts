@@ -245,6 +245,8 @@ export class Service {
   #claimsOf({ webhookId }: Holding, limit: number): readonly QueueClaim[] {
     const { run, settings, cache } = this.#parts;
     const webhook = cache.peek(webhookId);
+    // Read anew before anything is claimed: of a batched one, single deliveries would be sent by themselves.
+    if (webhook === undefined) return [{ webhookId, limit: 0 }];
     if (webhook?.delivery.mode !== 'batched') return [{ webhookId, limit }];
     const limits = webhook.delivery.batch ?? defaultBatchLimits;
     return Array.from({ length: Math.min(Math.max(limit, 1), MAX_BATCHES_PER_CLAIM) }, () => ({

@@ -57,7 +57,7 @@ function configOf({ id, config }: WebhookColumns): Config {
 export function statusText(status: WebhookStatus): string {
   switch (status.state) {
     case 'enabled':
-      return JSON.stringify({ state: status.state, failingSince: status.failingSince });
+      return JSON.stringify({ state: status.state, since: status.since, failingSince: status.failingSince });
     case 'retrying':
       return JSON.stringify({ state: status.state, since: status.since, failing: status.failing });
     case 'unavailable':

@@ -17,6 +17,7 @@ import type {
   PruneRequest,
   PruneResult,
   QueuesClaim,
+  ReplayOptions,
   Settlement,
   SettleResult,
   Work,
@@ -93,9 +94,12 @@ export class SqliteEventRepo implements EventRepo {
     return this.#connection.read((sql) => ownQueues(sql, request));
   }
 
-  async markReplay(ids: readonly string[]): Promise<readonly DeliveryRecord[]> {
+  async markReplay(
+    ids: readonly string[],
+    { tokens = [] }: ReplayOptions,
+  ): Promise<readonly DeliveryRecord[]> {
     if (ids.length === 0) return [];
-    const marked = await this.#connection.write((sql) => markReplay(sql, ids));
+    const marked = await this.#connection.write((sql) => markReplay(sql, ids, tokens));
     if (marked.length > 0) this.#announce({ express: false, replays: true, ownQueues: [] });
     return marked;
   }

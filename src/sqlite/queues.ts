@@ -74,7 +74,8 @@ export function saveQueue(sql: Statements, change: QueueChange): SaveResult {
   }
   const { webhookId, token, failures, notBefore, nextAt, leaseUntil } = change;
   const kept: QueueRecord = { webhookId, failures, notBefore, nextAt, wakes, token };
-  put(sql, leaseUntil === undefined ? kept : { ...kept, leaseUntil });
+  const end = leaseUntil && Math.max(leaseUntil, present.leaseUntil ?? 0);
+  put(sql, end === undefined ? kept : { ...kept, leaseUntil: end });
   return { result: 'saved', wakes };
 }
 

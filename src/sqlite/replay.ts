@@ -15,9 +15,9 @@ const BLOCKER = 'SELECT seq FROM surehook_deliveries WHERE id = ? AND status = 4
 const LAST_MARK =
   'SELECT marked FROM surehook_deliveries WHERE marked IS NOT NULL ORDER BY marked DESC LIMIT 1';
 const MARK = `UPDATE surehook_deliveries
-  SET status = 5, reason = NULL, completed_at = NULL, tries = 0, lost = 0, marked = ?,
+  SET status = 5, token = token + 1, reason = NULL, completed_at = NULL, tries = 0, lost = 0, marked = ?,
     place = iif(ordering_key IS NULL, NULL, 1), batch_id = NULL, batch_size = NULL, refusals = NULL
-  WHERE id = ? AND status = 4 RETURNING seq`;
+  WHERE id = ? AND status = 4 AND token = coalesce(?, token) RETURNING seq`;
 const LONGEST_MARKED = 'SELECT seq FROM surehook_deliveries WHERE marked IS NOT NULL ORDER BY marked LIMIT ?';
 const PROMOTE = `UPDATE surehook_deliveries SET status = 0, queue = 0, due_at = ?, wake_at = ?, marked = NULL
   WHERE seq IN (SELECT value FROM json_each(?))`;
@@ -48,12 +48,16 @@ export function cancel(sql: Statements, ids: readonly string[], now: number): De
   return deliveriesBySeq(sql, seqs);
 }
 
-/** Marks exhausted deliveries as replaying. Must be run in a transaction. */
-export function markReplay(sql: Statements, ids: readonly string[]): DeliveryRecord[] {
+/** Marks exhausted deliveries as replaying, those with a token only where they have it. Must be run in a transaction. */
+export function markReplay(
+  sql: Statements,
+  ids: readonly string[],
+  tokens: readonly number[],
+): DeliveryRecord[] {
   let mark = sql.get<{ marked: number }>(LAST_MARK)?.marked ?? 0;
   const seqs: number[] = [];
-  for (const id of ids) {
-    const row = sql.get<Place>(MARK, mark + 1, id);
+  for (const [index, id] of ids.entries()) {
+    const row = sql.get<Place>(MARK, mark + 1, id, tokens[index] ?? null);
     if (row === undefined) continue;
     mark += 1;
     seqs.push(row.seq);

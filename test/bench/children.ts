@@ -24,5 +24,6 @@ export function sum(results: readonly ChildResult[]): ChildResult {
     delivered: total(of(({ delivered }) => delivered)),
     addedPerSecond: Math.max(...of(({ addedPerSecond }) => addedPerSecond)),
     due: results.flatMap(({ due }) => due),
+    figures: Object.assign({}, ...results.map(({ figures }) => figures)),
   };
 }

@@ -9,10 +9,13 @@ import type {
   FeedTask,
   FillTask,
   HangTask,
+  HistoryTask,
+  LooksTask,
   Mark,
   ModesTask,
   PacedTask,
   PublishTask,
+  ReplayTask,
   SinkReport,
   StoreName,
   Task,
@@ -20,7 +23,7 @@ import type {
 import { Sink } from './sink-handle.ts';
 import type { Home } from './stores/home.ts';
 import { Homes } from './stores/homes.ts';
-import { finish, go, prepare, published, withLimit } from './talk.ts';
+import { finish, go, prepare, published, withLimit, worked } from './talk.ts';
 
 /** One run of one contender, all its processes together. */
 export interface Run extends ChildResult {
@@ -38,7 +41,7 @@ export interface Drainer extends Disposable {
 
 export interface FeedRun {
   readonly contender: StoreName;
-  readonly task: FeedTask;
+  readonly task: FeedTask | ReplayTask;
   /** The run ends when so many distinct events have arrived; it is measured from the first of these to the last. */
   readonly marks: readonly number[];
   /** A store that was filled before; absent: an empty one. */
@@ -136,15 +139,23 @@ export class Bench implements AsyncDisposable {
     );
   }
 
+  /** A fresh process that looks at a filled store. */
+  look(contender: StoreName, task: LooksTask, home: Home | undefined): Promise<ChildResult> {
+    return this.#withChild({ contender, task }, async (child) => {
+      await prepare(child, home, false);
+      return await worked(child);
+    });
+  }
+
   /** A store that another process has filled; to be removed with `remove`. */
-  async filled(contender: StoreName, task: FillTask): Promise<{ home: Home | undefined; perSecond: number }> {
+  async filled(
+    contender: StoreName,
+    task: FillTask | HistoryTask,
+  ): Promise<{ home: Home | undefined; perSecond: number }> {
     const home = await this.#homes.make(contender);
     return await this.#withChild({ contender, task }, async (child) => {
       await prepare(child, home, true);
-      const done = published(child);
-      await go(child);
-      await done;
-      const { addedPerSecond } = await finish(child);
+      const { addedPerSecond } = await worked(child);
       await this.#homes.settle(home);
       return { home, perSecond: addedPerSecond };
     });

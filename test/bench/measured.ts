@@ -3,9 +3,12 @@ import { say } from './measured/child.ts';
 import { drain } from './measured/drain.ts';
 import { feed } from './measured/feed.ts';
 import { fill } from './measured/fill.ts';
+import { history } from './measured/history.ts';
 import { hang, paced } from './measured/latency.ts';
+import { looks } from './measured/looks.ts';
 import { modes } from './measured/modes.ts';
 import { publish } from './measured/publish.ts';
+import { replay } from './measured/replay.ts';
 import type { ChildResult, Job } from './protocol.ts';
 
 const job = JSON.parse(process.argv[2] ?? '') as Job;
@@ -25,8 +28,14 @@ async function run(): Promise<ChildResult> {
       return publish(job, task);
     case 'modes':
       return modes(job, task);
+    case 'replay':
+      return replay(job, task);
     case 'fill':
       return fill(job, task);
+    case 'history':
+      return history(job, task);
+    case 'looks':
+      return looks(job, task);
   }
 }
 

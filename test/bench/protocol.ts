@@ -47,7 +47,17 @@ export type ContenderName = 'limit' | 'limit-crypto' | StoreName;
 export type StoreName = 'memory' | 'sqlite' | 'sqlite-full' | 'postgres';
 
 /** What a measured process is to do. */
-export type Task = DrainTask | FeedTask | HangTask | PacedTask | PublishTask | ModesTask | FillTask;
+export type Task =
+  | DrainTask
+  | FeedTask
+  | HangTask
+  | PacedTask
+  | PublishTask
+  | ModesTask
+  | ReplayTask
+  | FillTask
+  | HistoryTask
+  | LooksTask;
 
 /** Deliver a backlog that was there before the start; again, from nothing, as often as told to. */
 export interface DrainTask {
@@ -80,11 +90,15 @@ export interface PacedTask {
   readonly measureMs: number;
 }
 
-/** Publish singly, `lanes` calls at a time, and deliver nothing. */
+/** Publish, `lanes` calls at a time, and deliver nothing. */
 export interface PublishTask {
   readonly mode: 'publish';
   readonly events: number;
   readonly lanes: number;
+  /** Events of one call. */
+  readonly perCall: number;
+  /** Whether the tenant has a rate, which is never reached. */
+  readonly isLimited: boolean;
 }
 
 /** Deliver a backlog to 100 webhooks, single or batched, or to one, ordered by 1 000 keys or not. */
@@ -92,6 +106,23 @@ export interface ModesTask {
   readonly mode: 'modes';
   readonly kind: 'single' | 'batched' | 'one' | 'ordered';
   readonly events: number;
+}
+
+/** Exhausted deliveries, and of how many webhooks that answer they are. */
+export interface GivenUp {
+  readonly deliveries: number;
+  readonly webhooks: number;
+}
+
+/** Deliver as in mode `feed` while exhausted deliveries of webhooks apart are replayed, or are left alone. */
+export interface ReplayTask {
+  readonly mode: 'replay';
+  readonly waiting: number;
+  readonly givenUp: GivenUp;
+  /** What waits and what was given up is there already, and so are the webhooks. */
+  readonly filled: boolean;
+  /** They are replayed from when so many others have been delivered; null: not at all. */
+  readonly replayAfter: number | null;
 }
 
 /** Put a backlog straight into the store, for others to work on. */
@@ -102,6 +133,20 @@ export interface FillTask {
   /** Webhooks that have been failing for a day, and what waits for all of them together. */
   readonly deadWebhooks: number;
   readonly waitingForDead: number;
+  /** Absent: none. */
+  readonly givenUp?: GivenUp;
+}
+
+/** Put a month of one webhook straight into the store, and work of others into the express queue. */
+export interface HistoryTask {
+  readonly mode: 'history';
+  readonly deliveries: number;
+}
+
+/** Look at that month as an operator would, each look so many times; deliver nothing. */
+export interface LooksTask {
+  readonly mode: 'looks';
+  readonly calls: number;
 }
 
 /** What a measured process is started with. */
@@ -140,4 +185,6 @@ export interface ChildResult {
   readonly addedPerSecond: number;
   /** When each event that is measured was due to be published. */
   readonly due: readonly (readonly [id: string, at: number])[];
+  /** What else was found, by name; in mode `looks` how long each took, in ms. */
+  readonly figures: Readonly<Record<string, readonly number[]>>;
 }

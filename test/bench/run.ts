@@ -1,5 +1,5 @@
 /**
- * npm run bench -- [limit] [sqlite] [postgres] [latency] [flat] [waiting] [hang] [dead] [modes] [peers] [--reps N] [--smoke] [--check]
+ * npm run bench -- [limit] [sqlite] [postgres] [latency] [flat] [waiting] [hang] [dead] [replay] [health] [rates] [modes] [peers] [--reps N] [--smoke] [--check]
  *
  * Everything is a ratio inside one run: cases take turns in fresh processes, and medians are compared. `--check` ends with status 1 when an
  * aim is missed, `--smoke` only shows that the scenarios work.
@@ -11,11 +11,14 @@ import type { Plan, Row, Scenario } from './scenario.ts';
 import { dead } from './scenarios/dead.ts';
 import { flat } from './scenarios/flat.ts';
 import { hang } from './scenarios/hang.ts';
+import { health } from './scenarios/health.ts';
 import { latency } from './scenarios/latency.ts';
 import { limit } from './scenarios/limit.ts';
 import { modes } from './scenarios/modes.ts';
 import { peers } from './scenarios/peers.ts';
 import { postgres } from './scenarios/postgres.ts';
+import { rates } from './scenarios/rates.ts';
+import { replay } from './scenarios/replay.ts';
 import { sqlite } from './scenarios/sqlite.ts';
 import { waiting } from './scenarios/waiting.ts';
 
@@ -28,6 +31,9 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   waiting,
   hang,
   dead,
+  replay,
+  health,
+  rates,
   modes,
   peers,
 };

@@ -32,6 +32,14 @@ export async function published(child: ChildProcess): Promise<void> {
   );
 }
 
+/** Has a process that is ready do its work, and ends it. */
+export async function worked(child: ChildProcess): Promise<ChildResult> {
+  const done = published(child);
+  await go(child);
+  await done;
+  return await finish(child);
+}
+
 export async function finish(child: ChildProcess): Promise<ChildResult> {
   const ended = answer<ChildReply, { result: ChildResult }>(child, (reply) => 'result' in reply);
   command(child, { do: 'finish' });

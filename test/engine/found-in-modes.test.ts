@@ -8,6 +8,7 @@ import {
   deliveryOf,
   hook,
   MINUTE,
+  made,
   meddled,
   publishMany,
   running,
@@ -60,6 +61,54 @@ describe('batches', () => {
     expect(await deliveryOf(surehook, fresh)).toMatchObject({ status: 'delivered' });
     expect(await attemptsOf(surehook, lost)).toMatchObject([{ error: { kind: 'lost' } }]);
     expect(transport.requests).toHaveLength(1);
+  });
+
+  test('a batched webhook gets batches only, whatever becomes of what is cached of it while a claim is under way', async () => {
+    const store = memoryRepos();
+    let claims = 0;
+    const repos = meddled(store, async (call, run) => {
+      if (call === 'events.claimQueues') claims += 1;
+      // The first claim takes longer than what is cached is good for; the second webhook waits for its turn meanwhile.
+      if (call === 'events.claimQueues' && claims === 1)
+        await new Promise<void>((resolve) => clock.schedule(2 * SECOND, resolve));
+      return await run();
+    });
+    const { surehook, clock, transport } = await running(200, { repos, webhookCacheMs: SECOND });
+    await hook(surehook, 0, { delivery: { mode: 'batched' }, events: ['a.b'] });
+    await hook(surehook, 1, { delivery: { mode: 'batched' }, events: ['c.d'] });
+    await publishMany(surehook, 1);
+    await clock.advance(500);
+    await publishMany(surehook, 1, { type: 'c.d' });
+    await clock.advance(MINUTE);
+    expect(transport.requests.map((request) => Array.isArray(JSON.parse(request.text())))).toEqual([
+      true,
+      true,
+    ]);
+  });
+
+  test('what a process without an engine publishes for a batched webhook goes out in a batch, cached or not', async () => {
+    const store = memoryRepos();
+    const waits: Record<string, number> = {};
+    const repos = meddled(store, async (call, run) => {
+      const waitMs = waits[call] ?? 0;
+      waits[call] = 0;
+      if (waitMs > 0) await new Promise<void>((resolve) => clock.schedule(waitMs, resolve));
+      return await run();
+    });
+    const { surehook, clock, transport } = await running(200, { repos, webhookCacheMs: SECOND });
+    await hook(surehook, 0, { delivery: { mode: 'batched' }, events: ['a.b'] });
+    await hook(surehook, 1, { events: ['c.d'] });
+    const { surehook: publisher } = made({ repos: store, clock });
+    await publishMany(publisher, 1);
+    await clock.advance(600);
+    // Both are claimed together; the first webhook is known, but not any more when the second has been read.
+    waits['events.claimExpress'] = 100;
+    waits['webhooks.getMany'] = 900;
+    await publishMany(publisher, 1);
+    await publishMany(publisher, 1, { type: 'c.d' });
+    await clock.advance(MINUTE);
+    const toFirst = transport.requests.filter(({ url }) => url.includes('hook0'));
+    expect(toFirst.map((request) => Array.isArray(JSON.parse(request.text())))).toEqual([true, true]);
   });
 });
 

@@ -20,6 +20,11 @@ export type Answer =
   | { readonly error: TransportErrorKind; readonly afterMs: number }
   | { readonly silent: true };
 
+/** The number in `https://hook3.example.com/a`: the place of its webhook in the plan. */
+export function hookNumber(url: string): number {
+  return Number(/hook(\d+)/.exec(url)?.[1] ?? -1);
+}
+
 /** The mood of an endpoint at an instant. */
 export function moodAt({ plan, beginning }: Pick<EndpointState, 'plan' | 'beginning'>, now: number): Mood {
   const { moods } = plan;

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createSurehook, type WebhookStore } from '../../src/index.ts';
 import { seededRandom } from '../../src/testing/index.ts';
 import { Checker } from './check/checker.ts';
+import { optionsOf } from './options.ts';
 import type { Plan, WebhookPlan } from './plan.ts';
 import { openStore } from './store.ts';
 import { Timeline } from './timeline.ts';
@@ -92,24 +93,23 @@ async function play(world: World, checker: Checker): Promise<void> {
 async function register(world: World): Promise<void> {
   const { plan, store, timeline, watcher } = world;
   const surehook = createSurehook({
+    ...optionsOf(plan),
     repos: store,
     clock: { now: () => timeline.now, schedule: () => () => {} },
     random: seededRandom(plan.seed * 29 + 7),
-    timeoutMs: plan.settings.timeoutMs,
-    leaseMs: plan.settings.leaseMs,
   });
   const ids: string[] = [];
   for (const [number, webhook] of plan.webhooks.entries()) {
-    const { id } = (await surehook.webhooks.create(inputOf(webhook, number))).webhook;
-    const [record] = await (store.webhooks as WebhookStore).getMany([id]);
-    if (record !== undefined) watcher.adopted(record);
-    ids.push(id);
+    const { webhook: created, secret = '' } = await surehook.webhooks.create(inputOf(webhook, number));
+    const [record] = await (store.webhooks as WebhookStore).getMany([created.id]);
+    if (record !== undefined) watcher.adopted(record, secret);
+    ids.push(created.id);
   }
   world.webhookIds = ids;
 }
 
 function inputOf(
-  { tenant, events, parity, atMostOnce, maxInFlight, retry, ordered, batch }: WebhookPlan,
+  { tenant, events, parity, atMostOnce, maxInFlight, retry, ordered, batch, rateLimit }: WebhookPlan,
   number: number,
 ): Parameters<ReturnType<typeof createSurehook>['webhooks']['create']>[0] {
   return {
@@ -124,5 +124,6 @@ function inputOf(
     },
     ...(maxInFlight !== undefined && { maxInFlight }),
     ...(retry !== undefined && { retry }),
+    ...(rateLimit !== undefined && { rateLimit }),
   };
 }

@@ -1,4 +1,4 @@
-import type { NewEvent, Surehook } from '../../src/index.ts';
+import type { DeliveryListQuery, NewEvent, Surehook } from '../../src/index.ts';
 import type { Life } from './life.ts';
 import type { Action } from './plan.ts';
 import type { Ending } from './watcher.ts';
@@ -6,11 +6,15 @@ import type { World } from './world.ts';
 
 /** The numbers of events whose content is given begin here: an even number. */
 const KEYED = 1_000_000;
+/** Many are being replayed. */
+const ALONE = Number.POSITIVE_INFINITY;
 
 /** What hosts do: they publish, manage and replay through whichever process is awake. */
 export class Host {
   readonly #world: World;
   #published = 0;
+  /** Calls under way that replay one delivery, by process; or `ALONE`. */
+  readonly #replays = new WeakMap<Life, number>();
 
   constructor(world: World) {
     this.#world = world;
@@ -27,6 +31,8 @@ export class Host {
     trace.note(life.name, `host: ${action.do}`, action);
     if (action.do === 'publish') this.#publish(life, surehook, action);
     else if (action.do === 'replay') void this.#replay(life, surehook, action);
+    else if (action.do === 'replay-many') this.#replayMany(life, surehook, action);
+    else if (action.do === 'cancel') void this.#cancel(life, surehook, action);
     else if ('webhook' in action) this.#manage(life, surehook, action);
   }
 
@@ -67,20 +73,60 @@ export class Host {
   }
 
   async #replay(life: Life, surehook: Surehook, action: Action & { do: 'replay' }): Promise<void> {
+    const query = { status: 'exhausted', limit: action.count } as const;
+    const ids = await this.#find(life, { surehook, action, query });
+    for (const id of ids) this.#replaying(life, { action, id }, () => surehook.deliveries.replay(id));
+  }
+
+  #replayMany(life: Life, surehook: Surehook, action: Action & { do: 'replay-many' }): void {
+    const filter = { tenantId: `tenant${action.tenant}` };
+    this.#replaying(life, { action, id: '' }, () => surehook.deliveries.replayMany(filter));
+  }
+
+  /** What a process marks while it replays many is that call's doing alone: nothing else is replayed through it meanwhile. */
+  #replaying(
+    life: Life,
+    { action, id }: { readonly action: Action; readonly id: string },
+    replay: () => Promise<unknown>,
+  ): void {
     const { timeline, watcher } = this.#world;
-    const managing = { life, action, at: timeline.now };
-    let exhausted: readonly { readonly id: string }[] = [];
+    const isMany = action.do === 'replay-many';
+    const open = this.#replays.get(life) ?? 0;
+    if (open === ALONE || (isMany && open > 0)) return;
+    this.#replays.set(life, isMany ? ALONE : open + 1);
+    const managing = { life, action, id, at: timeline.now };
+    if (isMany) watcher.replaying(managing);
+    this.#finish(life, replay(), (ending) => {
+      this.#replays.set(life, isMany ? 0 : (this.#replays.get(life) ?? 1) - 1);
+      watcher.managed(managing, ending);
+    });
+  }
+
+  async #cancel(life: Life, surehook: Surehook, action: Action & { do: 'cancel' }): Promise<void> {
+    const { timeline, watcher } = this.#world;
+    const { count: limit, status } = action;
+    const ids = await this.#find(life, { surehook, action, query: { limit, ...(status && { status }) } });
+    for (const id of ids) {
+      const managing = { life, action, id, at: timeline.now };
+      this.#finish(life, surehook.deliveries.cancel(id), (ending) => watcher.managed(managing, ending));
+    }
+  }
+
+  /** The ids of the deliveries that a query finds; none where that fails. */
+  async #find(
+    life: Life,
+    { surehook, action, query }: { surehook: Surehook; action: Action; query: DeliveryListQuery },
+  ): Promise<readonly string[]> {
+    const { timeline, watcher } = this.#world;
+    const managing = { life, action, id: '', at: timeline.now };
     life.hostCalls += 1;
     try {
-      exhausted = (await surehook.deliveries.list({ status: 'exhausted', limit: action.count })).items;
+      return (await surehook.deliveries.list(query)).items.map(({ id }) => id);
     } catch (error) {
-      watcher.managed({ ...managing, id: '' }, { error });
-    }
-    life.hostCalls -= 1;
-    for (const { id } of exhausted) {
-      this.#finish(life, surehook.deliveries.replay(id), (ending) =>
-        watcher.managed({ ...managing, id }, ending),
-      );
+      watcher.managed(managing, { error });
+      return [];
+    } finally {
+      life.hostCalls -= 1;
     }
   }
 

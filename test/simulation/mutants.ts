@@ -69,8 +69,8 @@ export const mutants: readonly Mutant[] = [
   mutant(
     'settle without fencing',
     'memory/event-repo.ts',
-    "return record?.status === 'delivering' && record.token === token;",
-    "return record?.status === 'delivering' && token > 0;",
+    "row?.record.status === 'delivering' && row.record.token === token ?",
+    "row?.record.status === 'delivering' && token > 0 ?",
   ),
   mutant(
     'a late success overwrites a newer failure',
@@ -105,15 +105,15 @@ export const mutants: readonly Mutant[] = [
   // ------------------------------------------------------------------------------------------ publishing
   mutant(
     'a refused batch leaves its beginning behind',
-    'memory/event-repo.ts',
+    'memory/stored-rows.ts',
     '      for (const stored of added) {\n',
     '      for (const stored of added.slice(1)) {\n',
   ),
   mutant(
     'an append in two steps',
     'publish/publisher.ts',
-    'await this.#appender.append(drafts, options.now)',
-    '(await Promise.all(drafts.map((one) => this.#appender.append([one], options.now)))).flat()',
+    'await this.#appender.append(drafts, now)',
+    '(await Promise.all(drafts.map((one) => this.#appender.append([one], now)))).flat()',
   ),
   mutant(
     'keys are not looked at',
@@ -129,14 +129,14 @@ export const mutants: readonly Mutant[] = [
   ),
   mutant(
     'an unavailable webhook gets no deliveries',
-    'publish/publisher.ts',
+    'publish/subscribers.ts',
     "webhook.status.state !== 'disabled' &&",
     "webhook.status.state !== 'disabled' && webhook.status.state !== 'unavailable' &&",
   ),
   {
     name: 'events reach other tenants',
     patches: [
-      { file: 'publish/publisher.ts', find: 'webhook.tenantId === event.tenantId &&', put: '' },
+      { file: 'publish/subscribers.ts', find: 'webhook.tenantId === event.tenantId &&', put: '' },
       {
         file: 'memory/webhook-repo.ts',
         find: 'const rows = this.#tenants.get(tenantId)?.subscriptions.matching(eventType) ?? [];',
@@ -178,7 +178,7 @@ export const mutants: readonly Mutant[] = [
   mutant(
     'a webhook stays Retrying when its queue is empty',
     'domain/webhook.ts',
-    "return status.state === 'retrying' ? enabledAfter(status) : status;",
+    "return status.state === 'retrying' ? enabledAfter(status, now) : status;",
     'return status;',
   ),
   // ------------------------------------------------------------------------------------------ retry queues
@@ -271,9 +271,9 @@ export const mutants: readonly Mutant[] = [
   // ------------------------------------------------------------------------------------------ retention
   mutant(
     'an event goes with its first delivery',
-    'memory/event-repo.ts',
-    'if (stored === undefined || stored.rows.some(({ isGone }) => !isGone)) return 0;',
-    'if (stored === undefined) return 0;',
+    'memory/stored-rows.ts',
+    'if (stored.rows.some(({ isGone }) => !isGone)) return 0;',
+    '',
   ),
   // ------------------------------------------------------------------------------------------ order
   mutant(
@@ -362,20 +362,14 @@ export const mutants: readonly Mutant[] = [
   mutant(
     'a batched queue is kept through a long back-off, and forgotten (was)',
     'retry-queue/service.ts',
-    'const waitMs = Math.max(dryUntil, lane.pausedUntil) - run.now();',
-    'const waitMs = dryUntil - run.now() + 0 * lane.pausedUntil;',
+    'if (at - run.now() > settings.leaseMs * KEPT_SHARE) return false;',
+    'if (dryUntil - run.now() > settings.leaseMs * KEPT_SHARE) return false;',
   ),
   mutant(
     'the record of a queue is closed before its webhook is Unavailable (was)',
     'retry-queue/keeper.ts',
     'if (!statuses.changes(webhook, emptied, now)) return this.#waits(holding);',
     'if (!statuses.changes(webhook, emptied, now)) return false;',
-  ),
-  mutant(
-    'a queue is held before its webhook is Disabled (was)',
-    'retry-queue/keeper.ts',
-    'if (!this.#waits(holding)) this.#release(holding, { nextAt: null, failures: 0 });',
-    'this.#release(holding, { nextAt: null, failures: 0 });',
   ),
   mutant(
     'a batch is given up for what was lost of one (was)',
@@ -407,4 +401,125 @@ export const mutants: readonly Mutant[] = [
     "if (state === 'disabled' || state === 'unavailable') return webhook;",
     'void state;',
   ),
+  // ------------------------------------------------------------------------------------------ rates
+  mutant(
+    'a bucket is full each time',
+    'memory/token-buckets.ts',
+    'this.#fullAt.get(bucket) ?? now, {',
+    'now - (this.#fullAt.get(bucket) ?? 0) * 0, {',
+  ),
+  mutant(
+    'a request costs no token',
+    'dispatcher/dispatcher.ts',
+    'if (webhook.rateLimit !== undefined) hooks.started(lane);',
+    '',
+  ),
+  mutant(
+    'more tokens are put back than are left',
+    'retry-queue/allowance.ts',
+    '    const count = this.#tokens;\n',
+    '    const count = this.#tokens + 1;\n',
+  ),
+  mutant(
+    'what was spent is put back',
+    'retry-queue/allowance.ts',
+    '    this.#tokens -= 1;\n    this.#fullAt',
+    '    this.#fullAt',
+  ),
+  mutant(
+    'a tenant publishes over its rate',
+    'publish/tenant-rates.ts',
+    'if (refused.length === 0) return;',
+    'if (refused.length < 2) return;',
+  ),
+  mutant(
+    'a publish whose answer was lost gets its tokens back',
+    'publish/tenant-rates.ts',
+    'if (!(error instanceof StorageError)) await',
+    'if (error instanceof Error) await',
+  ),
+  // ------------------------------------------------------------------------------------------ bytes of its own
+  mutant(
+    'what the shape made is not stored',
+    'memory/stored-rows.ts',
+    'body ? { ...event, body } : event',
+    'body ? { ...event } : event',
+  ),
+  mutant(
+    'all webhooks get what was made for the last',
+    'publish/shaper.ts',
+    'if (body) own.set(delivery.id, body);',
+    'if (body) for (const one of kept) own.set(one.id, body);',
+  ),
+  mutant(
+    'who is left out by the shape gets the event all the same',
+    'publish/shaper.ts',
+    'if (result === undefined) return null;',
+    'if (result === undefined) return undefined;',
+  ),
+  // ------------------------------------------------------------------------------------------ cancelling and replaying
+  mutant(
+    'what is cancelled is claimed from its queue',
+    'memory/event-repo.ts',
+    '    this.#queues.leave(row);\n    this.#replays.remove(row);\n',
+    '    this.#replays.remove(row);\n',
+  ),
+  mutant(
+    'what is cancelled keeps its place in its line',
+    'memory/delivery-record.ts',
+    "return exhaustedRecord(record, { reason: 'cancelled' }, now);",
+    "return exhaustedRecord(record, { reason: 'cancelled', blocks: true }, now);",
+  ),
+  mutant(
+    'what is being sent can be cancelled',
+    'memory/delivery-record.ts',
+    "    case 'replaying':\n      return exhaustedRecord(record, { reason: 'cancelled' }, now);\n    case 'exhausted': {\n",
+    "    case 'replaying':\n    case 'delivering':\n      return exhaustedRecord(record, { reason: 'cancelled' }, now);\n    case 'exhausted': {\n",
+  ),
+  mutant(
+    'a cancel that came too late is told as done',
+    'admin/cancel.ts',
+    'if (isCancelled(after) || isLetGo) return',
+    'if (isCancelled(after) || isLetGo || isCancellable(before)) return',
+  ),
+  mutant(
+    'a replay of many counts what it was asked for',
+    'admin/replay-many.ts',
+    'if (tries === 1 || marked.length === ids.length) return marked.length;',
+    'if (tries === 1 || marked.length === ids.length) return ids.length + 1;',
+  ),
+  // ------------------------------------------------------------------------------------------ tallies and secrets
+  mutant(
+    'what could not be counted in the store is forgotten',
+    'runtime/tallies.ts',
+    '[...again(batch), ...left.slice(MAX_BATCH)]',
+    'left.slice(MAX_BATCH)',
+  ),
+  mutant(
+    'a stop forgets what it has counted',
+    'engine.ts',
+    'Promise.all([this.#queues.releaseAll(), this.#tallies.store()])',
+    'Promise.all([this.#queues.releaseAll()])',
+  ),
+  mutant(
+    'an update stores secrets readable',
+    'http/sealing.ts',
+    'update.call(repo, sealed(webhook), revision)',
+    'update.call(repo, webhook, revision)',
+  ),
+  {
+    name: 'a batched webhook that is not cached gets single events (was)',
+    patches: [
+      {
+        file: 'retry-queue/service.ts',
+        find: '    if (webhook === undefined) return [{ webhookId, limit: 0 }];\n',
+        put: '',
+      },
+      {
+        file: 'dispatcher/dispatcher.ts',
+        find: "    if ((delivery.mode === 'batched') !== (claim.members !== undefined)) return false;\n",
+        put: '    void delivery;\n',
+      },
+    ],
+  },
 ];

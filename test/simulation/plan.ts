@@ -1,4 +1,4 @@
-import type { Retention, RetryPolicyData } from '../../src/index.ts';
+import type { DeliveryStatus, RateLimit, Retention, RetryPolicyData } from '../../src/index.ts';
 
 /** Everything that decides a history, as data: what a seed draws, what shrinking takes away from, what a scenario writes by hand. */
 export interface Plan {
@@ -10,6 +10,8 @@ export interface Plan {
   /** How news of the store (`onWork`, `onChange`) reach the nodes. */
   readonly news: 'told' | 'lossy' | 'none';
   readonly settings: PlanSettings;
+  /** Whether secrets are stored sealed. */
+  readonly isSealed?: true;
   readonly webhooks: readonly WebhookPlan[];
   /** In the order of `atMs`. */
   readonly actions: readonly Action[];
@@ -43,6 +45,8 @@ export interface PlanSettings {
   readonly webhookCacheMs: number;
   readonly storageTimeoutMs: number;
   readonly retention: Partial<Retention>;
+  /** Of each tenant, at publish. */
+  readonly rateLimit?: RateLimit;
 }
 
 /** A webhook and the endpoint behind it. */
@@ -58,6 +62,10 @@ export interface WebhookPlan {
   readonly ordered?: 'block' | 'skip';
   /** It gets several events in one request. */
   readonly batch?: { readonly maxEvents: number; readonly maxBytes: number; readonly maxWaitMs: number };
+  /** Requests in a time, by all nodes together. */
+  readonly rateLimit?: RateLimit;
+  /** What it gets of an event: bytes of its own; or those, but only of events with an even number. Absent: the event as it was published. */
+  readonly shape?: 'own' | 'some';
   /** How the endpoint fares, one after the other; the last for ever. */
   readonly moods: readonly { readonly untilMs: number; readonly mood: Mood }[];
 }
@@ -102,6 +110,15 @@ export type Action = { readonly atMs: number } & (
       readonly webhook: number;
     }
   | { readonly do: 'replay'; readonly node: number; readonly count: number }
+  /** All that are exhausted of a tenant. */
+  | { readonly do: 'replay-many'; readonly node: number; readonly tenant: number }
+  /** The newest so many in that status, or in any. */
+  | {
+      readonly do: 'cancel';
+      readonly node: number;
+      readonly status?: DeliveryStatus;
+      readonly count: number;
+    }
   | { readonly do: 'crash'; readonly node: number; readonly downMs: number }
   | { readonly do: 'stop'; readonly node: number; readonly deadlineMs: number; readonly downMs: number }
   | { readonly do: 'pause'; readonly node: number; readonly forMs: number }

@@ -209,6 +209,48 @@ export const scenarios: readonly Scenario[] = [
     ],
     actions: [publish(10, 3, 2), publish(300, 3, 2)],
   }),
+  told('rate of a webhook', {
+    nodes: 2,
+    webhooks: [
+      webhook(endpoint('failing', 200, 'well'), { rateLimit: { perMinute: 300, burst: 2 } }),
+      webhook(endpoint('well')),
+    ],
+    actions: [publish(10, 3), publish(500)],
+  }),
+  told('rate of a tenant', {
+    webhooks: [webhook(endpoint('well'))],
+    actions: [publish(10, 2), publish(40, 2), publish(900)],
+    settings: { rateLimit: { perMinute: 60, burst: 3 } },
+  }),
+  told('bytes of its own', {
+    webhooks: [
+      webhook(endpoint('failing', 100, 'well'), { shape: 'own' }),
+      webhook(endpoint('well'), { shape: 'some' }),
+      webhook(endpoint('well')),
+    ],
+    actions: [publish(10, 2), publish(300)],
+    isSealed: true,
+  }),
+  told('cancelled', {
+    webhooks: [
+      webhook(endpoint('failing', 400, 'well'), { ordered: 'block' }),
+      webhook(endpoint('failing', 400, 'well'), {
+        batch: { maxEvents: 3, maxBytes: 262_144, maxWaitMs: 0 },
+      }),
+    ],
+    actions: [
+      publish(10, 3),
+      { do: 'cancel', atMs: 150, node: 0, status: 'failed', count: 2 },
+      { do: 'cancel', atMs: 250, node: 0, status: 'pending', count: 1 },
+      { do: 'cancel', atMs: 500, node: 0, status: 'exhausted', count: 2 },
+    ],
+    settings: { retry: twice },
+  }),
+  told('many replayed', {
+    webhooks: [webhook(endpoint('failing', 400, 'well')), webhook(endpoint('failing'))],
+    actions: [publish(10, 3), { do: 'replay-many', atMs: 600, node: 0, tenant: 0 }],
+    settings: { retry: twice },
+  }),
   told('two nodes', {
     nodes: 2,
     webhooks: [webhook(endpoint('flaky', 400, 'well')), webhook(endpoint('throttling', 300, 'well'))],

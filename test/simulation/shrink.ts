@@ -70,6 +70,8 @@ const traits: readonly (keyof WebhookPlan)[] = [
   'retry',
   'ordered',
   'batch',
+  'rateLimit',
+  'shape',
   'atMostOnce',
   'moods',
 ];
@@ -110,6 +112,11 @@ const cuts: readonly Cut[] = [
     const fewer = { ...action, count: Math.ceil(action.count / 2) };
     return { ...plan, actions: plan.actions.map((one) => (one === action ? fewer : one)) };
   },
+  (plan, at) => {
+    const { rateLimit, ...settings } = plan.settings;
+    return at === 0 && rateLimit !== undefined ? { ...plan, settings } : undefined;
+  },
+  ({ isSealed, ...plan }, at) => (at === 0 && isSealed ? plan : undefined),
   (plan, at) => (at === 0 && plan.news !== 'told' ? { ...plan, news: 'told' } : undefined),
   (plan, at) => {
     const retention = { deliveredMs: FOREVER, deadLetterMs: FOREVER, attemptsMs: FOREVER };

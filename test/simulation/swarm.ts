@@ -1,4 +1,4 @@
-import type { Random, RetryPolicyData } from '../../src/index.ts';
+import type { Random, RateLimit, RetryPolicyData } from '../../src/index.ts';
 import { seededRandom } from '../../src/testing/index.ts';
 import {
   type Action,
@@ -49,17 +49,23 @@ export function planOf(seed: number, adapter: AdapterName): Plan {
   const hasStoreClock = adapter === 'memory' && dice.is(0.75);
   const tenants = dice.whole(1, 2);
   const modes = drawModes(new Dice(seed * 53 + 11));
+  // Dice of its own: what was drawn before it was there stays as it was.
+  const more = new Dice(seed * 59 + 13);
+  const extras = drawExtras(more);
   const webhooks = Array.from({ length: dice.whole(1, 6) }, () => ({
     ...drawWebhook(dice, tenants, settings),
     ...modes(),
+    ...extras(),
   }));
   const faultsEndMs = dice.whole(5_000, 30_000);
   const nodes = dice.pick([1, 1, 2, 2, 3]);
   const isCalm = dice.is(0.05);
   const base = { nodes, settings, webhooks: webhooks.length, tenants, untilMs: faultsEndMs, hasStoreClock };
+  const load = drawLoad(dice, base);
   const actions = [
-    ...drawLoad(dice, base),
+    ...load,
     ...(isCalm ? [] : [...drawFaults(dice, base), ...drawManagement(dice, base)]),
+    ...drawInterventions(more, base, load),
   ];
   return {
     seed,
@@ -67,7 +73,8 @@ export function planOf(seed: number, adapter: AdapterName): Plan {
     hasStoreClock,
     nodes,
     news: dice.pick(['told', 'told', 'lossy', 'none']),
-    settings,
+    settings: { ...settings, ...(more.is(0.15) && { rateLimit: drawTenantRate(more) }) },
+    ...(more.is(0.15) && { isSealed: true }),
     webhooks,
     actions: actions.sort((a, b) => a.atMs - b.atMs),
     weather: isCalm ? fairWeather : drawWeather(dice, settings),
@@ -182,6 +189,25 @@ function drawModes(dice: Dice): () => Modes {
   });
 }
 
+type Extras = Pick<WebhookPlan, 'rateLimit' | 'shape'>;
+
+/** Rates and bytes of its own; in most plans no webhook has either. */
+function drawExtras(dice: Dice): () => Extras {
+  const limited = dice.pick([0, 0, 0, 0.6]);
+  const shaped = dice.pick([0, 0, 0, 0.7]);
+  return () => ({
+    ...(dice.is(limited) && {
+      rateLimit: { perMinute: dice.pick([100, 400, 1_500, 6_000]), burst: dice.pick([1, 1, 2, 3, 5]) },
+    }),
+    ...(dice.is(shaped) && { shape: dice.pick(['own', 'some'] as const) }),
+  });
+}
+
+/** At most half of what is published in a burst passes. */
+function drawTenantRate(dice: Dice): RateLimit {
+  return { perMinute: dice.pick([20, 60, 300]), burst: dice.whole(1, 8) };
+}
+
 interface Extent {
   readonly nodes: number;
   readonly settings: PlanSettings;
@@ -222,6 +248,32 @@ function drawManagement(dice: Dice, { nodes, webhooks, untilMs }: Extent): Actio
       ? { ...base, do: kind, count: dice.whole(1, 20) }
       : { ...base, do: kind, webhook: dice.whole(0, webhooks - 1) };
   });
+}
+
+/** What hosts do beside management and single replays: whenever, and while something is about to be sent. */
+function drawInterventions(
+  dice: Dice,
+  { nodes, tenants, webhooks, untilMs }: Extent,
+  load: readonly Action[],
+): Action[] {
+  const base = (): { atMs: number; node: number } => ({
+    atMs: dice.is(0.5) ? dice.pick(load).atMs + dice.between(0, 100) : dice.between(0, untilMs),
+    node: dice.whole(0, nodes - 1),
+  });
+  const cancel = (): Action => {
+    const status = dice.pick(['pending', 'pending', 'failed', 'failed', 'exhausted', undefined] as const);
+    return { ...base(), do: 'cancel', count: dice.whole(1, 6), ...(status && { status }) };
+  };
+  const toggle = (): Action => {
+    const kind = dice.pick(['disable', 'disable', 'enable'] as const);
+    return { ...base(), do: kind, webhook: dice.whole(0, webhooks - 1) };
+  };
+  const replay = (): Action => ({ ...base(), do: 'replay-many', tenant: dice.whole(0, tenants - 1) });
+  return [
+    ...(dice.is(0.3) ? times(dice.whole(1, 12), cancel) : []),
+    ...(dice.is(0.2) ? times(dice.whole(1, 3), replay) : []),
+    ...(dice.is(0.15) ? times(dice.whole(1, 4), toggle) : []),
+  ];
 }
 
 function drawFaults(dice: Dice, extent: Extent): Action[] {

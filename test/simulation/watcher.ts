@@ -26,10 +26,12 @@ export type Ending<T> = { readonly value: T } | { readonly error: unknown };
 
 /** Everything that can be seen of a history: what checks it implements this. */
 export interface Watcher extends PortWatcher, NetworkWatcher {
-  /** A webhook was there before the history began. */
-  adopted(webhook: WebhookRecord): void;
+  /** A webhook was there before the history began; with the secret that its creator was shown. */
+  adopted(webhook: WebhookRecord, secret: string): void;
   publishing(publishing: Publishing): void;
   published(publishing: Publishing, ending: Ending<readonly Published[]>): void;
+  /** A host begins to replay many: nothing else is replayed through this process until that has ended. */
+  replaying(managing: Managing): void;
   managed(managing: Managing, ending: Ending<unknown>): void;
   /** An `error` event. */
   told(life: Life, error: SurehookError): void;

@@ -10,15 +10,14 @@ export function fatesByWeather({ seed, settings }: Plan): Fates {
   const random = seededRandom(seed * 47 + 5);
   const { storageTimeoutMs, leaseMs } = settings;
   const pick = <T>(choices: readonly T[]): T => choices[Math.floor(random.next() * choices.length)] as T;
-  return ({ name }, { weather }) => {
+  return (_, { weather }) => {
     const { latencyMs } = weather;
     const applyAfterMs = random.next() * latencyMs;
     const returnAfterMs = random.next() * latencyMs;
     const fate: { -readonly [Field in keyof Fate]: Fate[Field] } = { applyAfterMs, returnAfterMs };
     if (random.next() < weather.slow) {
       const slowMs = random.next() * 3 * storageTimeoutMs;
-      // A compare-and-set by value that is applied long after its caller gave up can find the very value that it expects again.
-      if (random.next() < 0.5 && name !== 'webhooks.setStatus') fate.applyAfterMs += slowMs;
+      if (random.next() < 0.5) fate.applyAfterMs += slowMs;
       else fate.returnAfterMs += slowMs;
     }
     const chance = random.next();

@@ -1,11 +1,12 @@
 import { hmacSigner } from '../../src/http/signing.ts';
 import { createSurehook, type Random, type Repos, type Signer, type Surehook } from '../../src/index.ts';
 import { seededRandom } from '../../src/testing/index.ts';
-import type { EndpointState } from './endpoint.ts';
+import { type EndpointState, hookNumber } from './endpoint.ts';
 import { Host } from './host.ts';
 import { Life } from './life.ts';
 import { Network } from './network.ts';
 import { Node } from './node.ts';
+import { optionsOf } from './options.ts';
 import { type Action, fairWeather, type Plan, type Weather } from './plan.ts';
 import { type Fate, type PortCall, type PortsWorld, portsOf } from './ports.ts';
 import { BEGINNING, type Timeline } from './timeline.ts';
@@ -242,7 +243,7 @@ export class World implements PortsWorld {
 
   #surehookOf(life: Life): Surehook {
     const surehook = createSurehook({
-      ...this.plan.settings,
+      ...optionsOf(this.plan),
       repos: portsOf(life, this),
       transport: this.#network.transportOf(life),
       clock: life.clock,
@@ -255,9 +256,4 @@ export class World implements PortsWorld {
     });
     return surehook;
   }
-}
-
-/** The number in `https://hook3.example.com/a`. */
-export function hookNumber(url: string): number {
-  return Number(/hook(\d+)/.exec(url)?.[1] ?? -1);
 }

@@ -114,6 +114,15 @@ export const queueLeasesLaws: readonly Law[] = lawsOf('queue-leases', {
     same(names(await acquire(context)), []);
   },
 
+  'never shortens a lease': async (context) => {
+    const { token } = await acquired(context, 60_000);
+    const held = await record(context);
+    const now = await context.now();
+    const change = { webhookId: 'whk_a', token, failures: 0, notBefore: 0, nextAt: LONG_AGO_MS };
+    same(await save(context, { ...change, leaseUntil: now + 1_000 }), { result: 'saved', wakes: 1 });
+    same((await record(context)).leaseUntil, held.leaseUntil);
+  },
+
   'gives the lease back when the change has none': async (context) => {
     const { token } = await acquired(context);
     const change = { webhookId: 'whk_a', token, failures: 2, notBefore: 1, nextAt: LONG_AGO_MS + 1 };

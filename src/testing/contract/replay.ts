@@ -28,7 +28,7 @@ export const replayLaws: readonly Law[] = lawsOf('replay', {
     const end = { status: 'exhausted', reason: 'attempts-used-up' } as const;
     await context.settle(only(await context.claim()), end, anAttempt());
     const { reason: _, completedAt: __, ...dead } = await context.delivery(id);
-    const replaying = { ...dead, status: 'replaying', tries: 0, lost: 0, attempts: 3, token: 3 };
+    const replaying = { ...dead, status: 'replaying', tries: 0, lost: 0, attempts: 3, token: 4 };
     same(only(await mark(context, [id])), replaying);
     same(await context.delivery(id), replaying);
     same((await context.repos.events.attempts(id)).length, 3);
@@ -95,21 +95,36 @@ export const replayLaws: readonly Law[] = lawsOf('replay', {
     same(ids(await promote(context, 10)), [id]);
   },
 
+  'marks a delivery only under the token that it was read with, where one is given': async (context) => {
+    const { id, token } = await context.exhausted();
+    const other = await context.exhausted();
+    const now = await context.now();
+    const again = async (): Promise<string[]> =>
+      ids(await context.repos.events.markReplay([other.id, id], { now, tokens: [other.token + 1, token] }));
+    same(await again(), [id]);
+    await promote(context, 10);
+    const end = { status: 'exhausted', reason: 'attempts-used-up' } as const;
+    await context.settle(only(await context.claim()), end, anAttempt());
+    // What a repeated call finds that was sent in between.
+    same(await again(), []);
+    same((await context.delivery(other.id)).status, 'exhausted');
+  },
+
   'goes on with the numbers of attempts, and can end and be replayed again': async (context) => {
     const { id } = await context.exhausted();
     for (const round of [1, 2]) {
       await mark(context, [id]);
       await promote(context, 1);
       const claimed = only(await context.claim());
-      same([claimed.token, claimed.tries], [round + 1, 0]);
+      same([claimed.token, claimed.tries], [2 * round + 1, 0]);
       await context.settle(claimed, { status: 'exhausted', reason: 'attempts-used-up' }, anAttempt());
     }
     const attempts = await context.repos.events.attempts(id);
     same(
       attempts.map(({ number, token }) => [number, token]),
       [
-        [1, 2],
-        [2, 3],
+        [1, 3],
+        [2, 5],
       ],
     );
   },

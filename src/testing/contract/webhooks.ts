@@ -7,6 +7,8 @@ import { aWebhook, freshId, LONG_AGO_MS, times } from './records.ts';
 /** Statuses of which each differs from every other in at least one field. */
 const STATUSES: readonly WebhookStatus[] = [
   { state: 'enabled' },
+  { state: 'enabled', since: LONG_AGO_MS },
+  { state: 'enabled', since: LONG_AGO_MS + 1 },
   { state: 'enabled', failingSince: LONG_AGO_MS },
   { state: 'enabled', failingSince: LONG_AGO_MS + 1 },
   { state: 'retrying', since: LONG_AGO_MS, failing: true },

@@ -31,6 +31,8 @@ export interface ContenderUse {
   readonly home: Home | undefined;
   readonly pathOf: PathOf;
   readonly maxInFlight?: number;
+  /** Whether tenants have a rate; absent: they have none. */
+  readonly isLimited?: boolean;
   /** Whether somebody else has made the webhooks. */
   readonly joins: boolean;
 }
@@ -88,5 +90,6 @@ export function resultOf(figures: {
     delivered,
     addedPerSecond,
     due: [],
+    figures: {},
   };
 }

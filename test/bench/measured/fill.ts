@@ -4,11 +4,12 @@ import type { ChildResult, FillTask, Job, StoreName } from '../protocol.ts';
 import { monotonicMs } from '../protocol.ts';
 import { openStore, type Store } from '../stores/open.ts';
 import { surehookContender } from '../surehook-contender.ts';
-import { bodyOf, ENDPOINTS, eventFor, makeEvent, typeOf } from '../work.ts';
+import { bodyOf, eventFor } from '../work.ts';
+import { APPENDED_AT_ONCE, append, appendWaiting } from './append.ts';
 import { resultOf, say, told } from './child.ts';
+import { addGivenUp } from './given-up.ts';
 import { DEAD_TYPE, deadWebhook, deliveryRecord, eventRecord } from './records.ts';
 
-const BATCH = 2_000;
 const LANES = 8;
 const HOUR_MS = 3_600_000;
 /** Deliveries of one event for dead webhooks. */
@@ -24,47 +25,20 @@ export async function fill(job: Job, task: FillTask): Promise<ChildResult> {
   await going;
   const [cpu, startedAt] = [process.cpuUsage(), monotonicMs()];
   void say({ startedAt });
-  const healthy = await healthyIds(store);
-  await append(store, task.waiting, (i, now) => waitingEntry(i, now, healthy));
-  if (task.deadWebhooks > 0) await addDead(store, job.origin, task);
+  const { waiting, deadWebhooks, waitingForDead, givenUp } = task;
+  await appendWaiting(store, waiting);
+  if (deadWebhooks > 0) await addDead(store, job.origin, task);
+  if (givenUp !== undefined) await addGivenUp(store, job.origin, givenUp);
   const seconds = (monotonicMs() - startedAt) / 1000;
   void say({ published: true });
   await told('finish');
   const result = resultOf({
     cpu: process.cpuUsage(cpu),
     delivered: 0,
-    addedPerSecond: (task.waiting + task.waitingForDead) / seconds,
+    addedPerSecond: (waiting + waitingForDead + (givenUp?.deliveries ?? 0)) / seconds,
   });
   await store.dispose();
   return result;
-}
-
-/** Webhook ids by the event type that they get. */
-async function healthyIds({ repos }: Store): Promise<ReadonlyMap<string, string>> {
-  const webhooks = await repos.webhooks.list({ limit: ENDPOINTS });
-  return new Map(webhooks.map(({ id, events }) => [events[0] ?? '', id]));
-}
-
-async function append(
-  { repos }: Store,
-  total: number,
-  make: (i: number, now: number) => AppendEntry,
-): Promise<void> {
-  for (let from = 0; from < total; from += BATCH) {
-    const now = Date.now();
-    const length = Math.min(BATCH, total - from);
-    await repos.events.append(
-      Array.from({ length }, (_, k) => make(from + k, now)),
-      { now },
-    );
-  }
-}
-
-function waitingEntry(i: number, now: number, healthy: ReadonlyMap<string, string>): AppendEntry {
-  const made = makeEvent(i, ENDPOINTS - 1);
-  const event = eventRecord(`evt_filled_${i}`, made.type, { now, body: bodyOf(made) });
-  const webhookId = healthy.get(typeOf(made.endpoint)) ?? '';
-  return { event, deliveries: [deliveryRecord(`dlv_filled_${i}`, event, { webhookId, queue: 'express' })] };
 }
 
 /** Webhooks that are Retrying, each with its share of the deliveries in its own queue, to be probed within the hour. */
@@ -83,20 +57,15 @@ async function addDead(
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
-  for (let e = 0; e < events; e += BATCH / FAN_OUT) {
-    const length = Math.min(BATCH / FAN_OUT, events - e);
-    await store.repos.events.append(
-      Array.from({ length }, (_, k) => deadEntry(e + k, now, ids)),
-      { now },
-    );
-  }
+  const atOnce = APPENDED_AT_ONCE / FAN_OUT;
+  await append(store, { total: events, atOnce, make: (e) => deadEntry(e, now, ids) });
   const openings = ids.map((webhookId, n) => ({
     webhookId,
     failures: 12,
     nextAt: Math.round(now + (n / ids.length) * HOUR_MS),
   }));
-  for (let at = 0; at < openings.length; at += BATCH) {
-    await store.repos.state.open(openings.slice(at, at + BATCH), { now });
+  for (let at = 0; at < openings.length; at += APPENDED_AT_ONCE) {
+    await store.repos.state.open(openings.slice(at, at + APPENDED_AT_ONCE), { now });
   }
 }
 

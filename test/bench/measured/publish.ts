@@ -6,16 +6,20 @@ import { makeContender, resultOf, say, told } from './child.ts';
 /** How many are published before the clock starts, of those that count. */
 const WARM_UP_PART = 0.2;
 
-export async function publish(job: Job, { events, lanes }: PublishTask): Promise<ChildResult> {
+export async function publish(job: Job, task: PublishTask): Promise<ChildResult> {
+  const { events, lanes, perCall, isLimited } = task;
   const { home } = await told('prepare');
-  const contender = await makeContender(job, { home, pathOf: (n) => `/e/${n}`, joins: false });
+  const contender = await makeContender(job, { home, pathOf: (n) => `/e/${n}`, isLimited, joins: false });
   const warmUp = Math.round(events * WARM_UP_PART);
   const made = Array.from({ length: warmUp + events }, (_, i) => makeEvent(i));
   let next = 0;
   const lane = async (end: number): Promise<void> => {
-    for (let event = made[next]; event !== undefined && next < end; event = made[next]) {
-      next++;
-      await contender.addOne(event);
+    while (next < end) {
+      const batch = made.slice(next, Math.min(end, next + perCall));
+      next += batch.length;
+      const [event] = batch;
+      if (perCall === 1 && event !== undefined) await contender.addOne(event);
+      else await contender.add(batch);
     }
   };
   const all = (end: number): Promise<unknown> => Promise.all(Array.from({ length: lanes }, () => lane(end)));

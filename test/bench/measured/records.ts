@@ -7,11 +7,21 @@ export const DEAD_TYPE = 'bench.dead';
 /** A webhook that has been failing for a day. */
 export function deadWebhook(id: string, url: string, now: number): WebhookRecord {
   return {
+    ...healthyWebhook(id, { url, type: DEAD_TYPE, now }),
+    status: { state: 'retrying', since: now - DAY_MS, failing: true },
+  };
+}
+
+export function healthyWebhook(
+  id: string,
+  { url, type, now }: { readonly url: string; readonly type: string; readonly now: number },
+): WebhookRecord {
+  return {
     id,
     tenantId: 'default',
     url,
-    events: [DEAD_TYPE],
-    status: { state: 'retrying', since: now - DAY_MS, failing: true },
+    events: [type],
+    status: { state: 'enabled' },
     delivery: { semantics: 'at-least-once', mode: 'single', ordered: false },
     secrets: [{ secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw' }],
     createdAt: now,

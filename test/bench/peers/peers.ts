@@ -125,6 +125,7 @@ export class Peers implements AsyncDisposable {
       delivered: output.ok ?? 0,
       addedPerSecond: filled?.perSec ?? output.enqueuePerSec ?? 0,
       due: [],
+      figures: {},
       startedAt: marks[0].at,
       serverCpuMs,
       marks,

@@ -1,17 +1,20 @@
 import type {
   AppendEntry,
+  AppendResult,
   LeaseTimes,
   Published,
   Surehook,
   SurehookError,
   WebhookRecord,
 } from '../../../src/index.ts';
+import { hookNumber } from '../endpoint.ts';
 import type { Life } from '../life.ts';
 import type { Sending } from '../network.ts';
 import type { Outcome, PortCall } from '../ports.ts';
 import type { Ending, Managing, Publishing, Watcher } from '../watcher.ts';
-import { hookNumber, type World } from '../world.ts';
+import type { World } from '../world.ts';
 import { BatchLaws } from './batches.ts';
+import { CancelLaws } from './cancels.ts';
 import { CauseLaws } from './causes.ts';
 import { ClosingLaws } from './closings.ts';
 import { DeliveryLaws } from './deliveries.ts';
@@ -23,8 +26,12 @@ import { Liveness } from './liveness.ts';
 import { OrderLaws } from './order.ts';
 import { PublishLaws } from './publishes.ts';
 import { QueueLaws } from './queues.ts';
+import { RateLaws } from './rates.ts';
+import { ReplayLaws } from './replays.ts';
 import { isOk, RequestLaws } from './requests.ts';
 import { RetryLaws } from './retries.ts';
+import { ShapeLaws } from './shapes.ts';
+import { TallyLaws } from './tallies.ts';
 import { WebhookLaws } from './webhooks.ts';
 
 /** Sees everything of a history and holds it against the invariants as it happens. */
@@ -43,6 +50,11 @@ export class Checker implements Watcher {
   readonly #causes: CauseLaws;
   readonly #holders: HolderLaws;
   readonly #order: OrderLaws;
+  readonly #cancels: CancelLaws;
+  readonly #rates: RateLaws;
+  readonly #replays: ReplayLaws;
+  readonly #shapes: ShapeLaws;
+  readonly #tallies: TallyLaws;
   readonly #secrets: string[] = [];
 
   constructor(world: World) {
@@ -54,15 +66,27 @@ export class Checker implements Watcher {
       plan.hasStoreClock ? Math.floor(timeline.now) + leaseUntil - now : leaseUntil;
     this.findings = findings;
     this.#world = world;
-    const batches = new BatchLaws({
-      ledger,
+    const isTroubled = (life: Life): boolean => this.#causes.isTroubled(life);
+    const batches = new BatchLaws({ ledger, findings, timeline, isTroubled });
+    const shapes = new ShapeLaws({ ledger, findings, plan });
+    const cancels = new CancelLaws({ ledger, findings });
+    const replays = new ReplayLaws({ ledger, findings, isTroubled });
+    this.#shapes = shapes;
+    this.#cancels = cancels;
+    this.#replays = replays;
+    this.#rates = new RateLaws({ findings, timeline, hasStoreClock: plan.hasStoreClock });
+    this.#tallies = new TallyLaws({
       findings,
       timeline,
-      isTroubled: (life) => this.#causes.isTroubled(life),
+      isTroubled,
+      state: store.state,
+      storageTimeoutMs: settings.storageTimeoutMs,
+      webhookIds: () => world.webhookIds,
     });
     this.#requests = new RequestLaws({
       ledger,
       batches,
+      shapes,
       findings,
       settings,
       webhookOf: (url) => world.webhookIds[hookNumber(url)],
@@ -79,6 +103,8 @@ export class Checker implements Watcher {
       leaseEnd,
       batches,
       order,
+      cancels,
+      marked: (call, records) => replays.marked(call, records),
       lost: (notes) => this.#causes.lost(notes),
       settled: (notes, settlement, call) => {
         this.#requests.settled(notes, settlement, call);
@@ -94,7 +120,7 @@ export class Checker implements Watcher {
       state: store.state,
       leaseMs: settings.leaseMs,
     });
-    this.#publishes = new PublishLaws({ ledger, findings });
+    this.#publishes = new PublishLaws({ ledger, findings, plan });
     this.#closings = new ClosingLaws(findings, plan);
     this.#faults = new FaultLaws({
       findings,
@@ -112,16 +138,28 @@ export class Checker implements Watcher {
 
   called(call: PortCall, isTrouble: boolean): void {
     this.#causes.called(call);
+    this.#tallies.called(call);
     if (isTrouble) this.#causes.troubled(call.life);
   }
 
   async applied(call: PortCall, outcome: Outcome): Promise<void> {
     if (call.name === 'events.append' && !('error' in outcome))
-      this.#publishes.appended(call.args[0] as readonly AppendEntry[]);
+      this.#appended(call.args[0] as readonly AppendEntry[], outcome.value as readonly AppendResult[]);
     if (call.name === 'events.prune') await this.#pruned(outcome);
     else if (call.name.startsWith('events.')) await this.#deliveries.applied(call, outcome);
     else if (call.name.startsWith('webhooks.')) await this.#webhooks.applied(call, outcome);
     else await this.#queues.applied(call, outcome);
+    this.#rates.applied(call, outcome);
+    this.#tallies.applied(call, outcome);
+  }
+
+  #appended(entries: readonly AppendEntry[], results: readonly AppendResult[]): void {
+    const added = entries.filter((_, index) => results[index]?.duplicate === false);
+    this.#publishes.appended(entries);
+    this.#shapes.appended(added);
+    if (this.#world.plan.settings.rateLimit === undefined) return;
+    // What the library publishes itself, a test, is of no rate.
+    for (const { event } of added) if (event.type !== 'webhook.test') this.#rates.stored(event.tenantId);
   }
 
   async #pruned(outcome: Outcome): Promise<void> {
@@ -159,9 +197,13 @@ export class Checker implements Watcher {
 
   sent(sending: Sending): void {
     this.#requests.sent(sending);
-    const [notes] = this.#requests.membersOf(sending);
+    this.#tallies.sent(sending);
+    const members = this.#requests.membersOf(sending);
+    const [notes] = members;
     const webhook = this.ledger.webhooks.get(notes?.record.webhookId ?? '');
     if (notes === undefined || webhook === undefined) return;
+    for (const member of members) this.#cancels.sent(sending, member);
+    this.#rates.sent(sending, webhook);
     this.#closings.sent(sending, webhook);
     this.#order.sent(sending, webhook);
     this.#holders.sent(sending, notes, webhook);
@@ -195,9 +237,9 @@ export class Checker implements Watcher {
 
   // ------------------------------------------------------------------------------------------ hosts
 
-  adopted(webhook: WebhookRecord): void {
-    this.ledger.addWebhook(webhook, 0);
-    this.#secrets.push(...webhook.secrets.map(({ secret }) => secret));
+  adopted(webhook: WebhookRecord, secret: string): void {
+    this.#webhooks.adopted(this.ledger.addWebhook(webhook, secret));
+    this.#secrets.push(secret);
   }
 
   publishing(publishing: Publishing): void {
@@ -208,9 +250,15 @@ export class Checker implements Watcher {
     this.#publishes.published(publishing, ending);
   }
 
+  replaying(managing: Managing): void {
+    this.#replays.replaying(managing);
+  }
+
   managed(managing: Managing, ending: Ending<unknown>): void {
     this.findings.mark(`host: ${managing.action.do} ${'error' in ending ? 'rejected' : 'done'}`);
     this.#closings.managed(managing, ending, this.ledger.webhooks.get(managing.id));
+    this.#cancels.managed(managing, ending, this.#world.timeline.now);
+    this.#replays.managed(managing, ending);
   }
 
   told(life: Life, error: SurehookError): void {
@@ -223,6 +271,7 @@ export class Checker implements Watcher {
 
   killed(life: Life): void {
     this.findings.mark('a process was killed');
+    this.#tallies.ended(life, 'killed');
     this.#forget(life);
   }
 
@@ -231,6 +280,7 @@ export class Checker implements Watcher {
     { tookMs, deadlineMs, disturbed }: { tookMs: number; deadlineMs: number; disturbed: boolean },
   ): void {
     this.findings.mark('a process was stopped');
+    this.#tallies.ended(life, 'stopped');
     this.#forget(life);
     this.#causes.stopped(life);
     if (!disturbed && tookMs > deadlineMs + 1_000)
@@ -247,7 +297,8 @@ export class Checker implements Watcher {
       for (const flight of flights) if (flight.life === life) flights.delete(flight);
   }
 
-  jumped(_life: Life | undefined): void {
+  jumped(life: Life | undefined): void {
+    if (life !== undefined) this.#rates.jumped(life);
     this.findings.mark('a clock was set');
   }
 
@@ -258,12 +309,16 @@ export class Checker implements Watcher {
 
   calmed(): void {
     this.liveness.calmed();
+    this.#tallies.calmed();
   }
 
   /** The last look, when all has ended or has had its time. */
   async audit(): Promise<void> {
     this.liveness.audit();
     await this.#deliveries.audit();
+    this.#cancels.audit();
+    this.#replays.audit();
+    await this.#tallies.audit();
     this.#faults.audit(
       this.#world.nodes.flatMap(({ current }) => (current === undefined ? [] : [current.life])),
     );

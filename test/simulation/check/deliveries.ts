@@ -15,7 +15,16 @@ import type { Outcome, PortCall } from '../ports.ts';
 import type { Timeline } from '../timeline.ts';
 import { AttemptLaws } from './attempts.ts';
 import type { BatchLaws } from './batches.ts';
-import { differences, whenClaimed, whenGivenUp, whenMarked, whenPromoted, whenSettled } from './expected.ts';
+import type { CancelLaws } from './cancels.ts';
+import {
+  differences,
+  whenCancelled,
+  whenClaimed,
+  whenGivenUp,
+  whenMarked,
+  whenPromoted,
+  whenSettled,
+} from './expected.ts';
 import type { Findings } from './findings.ts';
 import { type DeliveryNotes, hasEnded, type Ledger } from './ledger.ts';
 import type { OrderLaws } from './order.ts';
@@ -30,6 +39,9 @@ export interface StoreLawParts {
   readonly leaseEnd: (times: LeaseTimes) => number;
   readonly batches: BatchLaws;
   readonly order: OrderLaws;
+  readonly cancels: CancelLaws;
+  /** Deliveries were marked for replay. */
+  readonly marked: (call: PortCall, records: readonly DeliveryRecord[]) => void;
   /** A claim was lost; the notes hold the delivery as it was. */
   readonly lost: (notes: DeliveryNotes) => void;
   /** What a settlement that was applied tells others. */
@@ -72,7 +84,9 @@ export class DeliveryLaws {
       case 'events.exhaustQueue':
         return this.#givenUp(call.args[0] as ExhaustRequest, value as readonly DeliveryRecord[]);
       case 'events.markReplay':
-        return this.#marked(value as readonly DeliveryRecord[]);
+        return this.#marked(call, value as readonly DeliveryRecord[]);
+      case 'events.cancel':
+        return this.#cancelled(call, value as readonly DeliveryRecord[]);
       case 'events.promoteReplays':
         return this.#promoted(call.args[0] as { now: number }, value as readonly DeliveryRecord[]);
       default:
@@ -83,7 +97,7 @@ export class DeliveryLaws {
 
   async #appended(entries: readonly AppendEntry[], results: readonly AppendResult[]): Promise<void> {
     const { ledger, findings, events } = this.#parts;
-    for (const [index, { event, deliveries }] of entries.entries()) {
+    for (const [index, { event, deliveries, bodies }] of entries.entries()) {
       const result = results[index];
       if (result === undefined || result.duplicate !== ledger.events.has(result.event.id)) {
         findings.violate('I2', `append answered duplicate=${result?.duplicate} for event ${event.id}`);
@@ -94,7 +108,7 @@ export class DeliveryLaws {
         continue;
       }
       ledger.events.set(event.id, event);
-      for (const record of deliveries) ledger.addDelivery(record, event);
+      for (const record of deliveries) ledger.addDelivery(record, event, bodies?.get(record.id));
     }
     const ids = results
       .filter(({ duplicate }) => !duplicate)
@@ -261,7 +275,25 @@ export class DeliveryLaws {
     if (records.length > 0) this.#parts.findings.mark(`queue given up: ${end.reason}`);
   }
 
-  async #marked(records: readonly DeliveryRecord[]): Promise<void> {
+  /** What waited is given up, whoever it held back goes on; everything else is left alone. */
+  async #cancelled(call: PortCall, records: readonly DeliveryRecord[]): Promise<void> {
+    const { ledger, findings, cancels } = this.#parts;
+    const { now } = call.args[1] as { now: number };
+    const ids = new Set(call.args[0] as readonly string[]);
+    const isMissed = (id: string): boolean => {
+      const notes = ledger.deliveries.get(id);
+      return notes !== undefined && whenCancelled(notes.record, now) !== undefined;
+    };
+    for (const { id } of records) {
+      const notes = ledger.deliveries.get(id);
+      if (notes !== undefined) cancels.cancelled(notes);
+    }
+    await this.#changed(records, (record) => (ids.has(record.id) ? whenCancelled(record, now) : undefined));
+    for (const id of ids)
+      if (isMissed(id)) findings.violate('I24', `${id} was to be cancelled, and was left as it was`);
+  }
+
+  async #marked(call: PortCall, records: readonly DeliveryRecord[]): Promise<void> {
     const touched = await this.#changed(records, (record) =>
       record.status === 'exhausted' ? whenMarked(record) : undefined,
     );
@@ -269,8 +301,11 @@ export class DeliveryLaws {
       notes.sendingsBefore = notes.sendings.length;
       notes.attemptsBefore = notes.record.attempts;
       notes.wasReplayed = true;
+      notes.markedAt = this.#parts.timeline.now;
+      notes.cancelledAt = undefined;
       this.#parts.findings.mark('replay: marked');
     }
+    this.#parts.marked(call, records);
   }
 
   async #promoted({ now }: { now: number }, records: readonly DeliveryRecord[]): Promise<void> {

@@ -81,9 +81,26 @@ export function whenGivenUp(
   };
 }
 
+/** A record cancelled: given up, or let go where it blocked others; `undefined` where there is nothing to cancel. */
+export function whenCancelled(record: DeliveryRecord, now: number): DeliveryRecord | undefined {
+  switch (record.status) {
+    case 'pending':
+    case 'failed':
+    case 'replaying':
+      return whenGivenUp(record, { reason: 'cancelled' }, now);
+    case 'exhausted': {
+      const { blocks, ...rest } = record;
+      return blocks ? rest : undefined;
+    }
+    case 'delivering':
+    case 'delivered':
+      return undefined;
+  }
+}
+
 /** A record marked for replay. */
 export function whenMarked(record: DeliveryRecord): DeliveryRecord {
-  return { ...alone(plain(record)), status: 'replaying', tries: 0, lost: 0 };
+  return { ...alone(plain(record)), status: 'replaying', token: record.token + 1, tries: 0, lost: 0 };
 }
 
 /** A replay let into the express queue. */

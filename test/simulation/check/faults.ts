@@ -23,7 +23,14 @@ const ofTheEngine: ReadonlySet<string> = new Set([
     'events.ownQueues',
   ],
   ...['events.promoteReplays', 'events.prune', 'state.acquire', 'state.save'],
+  ...['state.takeTokens', 'state.returnTokens', 'state.recordOutcomes', 'state.pruneState'],
 ]);
+
+/** A publisher takes tokens of its tenants, too: its host hears of that, and what cannot be put back comes again with time. */
+function isOfHost(args: readonly unknown[]): boolean {
+  const [first] = Array.isArray(args[0]) ? (args[0] as readonly { readonly bucket?: string }[]) : [];
+  return first?.bucket?.startsWith('tenant:') === true;
+}
 
 /** I19: every fault that reached the engine is reported by an `error` event, and none of them tells a secret (I18). */
 export class FaultLaws {
@@ -35,9 +42,9 @@ export class FaultLaws {
     this.#parts = parts;
   }
 
-  returned({ life, name, at }: PortCall, outcome: Outcome): void {
+  returned({ life, name, at, args }: PortCall, outcome: Outcome): void {
     const { findings, timeline, storageTimeoutMs } = this.#parts;
-    if ('value' in outcome || !ofTheEngine.has(name)) return;
+    if ('value' in outcome || !ofTheEngine.has(name) || isOfHost(args)) return;
     findings.mark(`fault: ${name}`);
     // By then it was given up, and that was reported.
     if (timeline.now - at >= storageTimeoutMs - 1) return;

@@ -1,6 +1,9 @@
 import { BEGINNING, type Timeline } from '../timeline.ts';
 
-/** The invariants of `faults.md`, I21 for batches, and L for liveness. */
+/**
+ * The invariants of `faults.md`, and those that came after it: I21 batches, I22 the rates of webhooks, I23 bytes of one webhook's own, I24 cancelling, I25 replaying many,
+ * I26 the rates of tenants, I27 tallies. L is for liveness.
+ */
 export type Invariant =
   | 'I1'
   | 'I2'
@@ -23,6 +26,12 @@ export type Invariant =
   | 'I19'
   | 'I20'
   | 'I21'
+  | 'I22'
+  | 'I23'
+  | 'I24'
+  | 'I25'
+  | 'I26'
+  | 'I27'
   | 'L';
 
 /** How many violations of one history are kept: the first says most. */

@@ -22,7 +22,10 @@ interface ClaimNote {
 export interface DeliveryNotes {
   /** Rises with every append: the order of publishing. */
   readonly order: number;
+  /** As its webhook gets it. */
   readonly event: EventRecord;
+  /** Whether that has bytes of its own. */
+  readonly isShaped: boolean;
   /** As the store held it when it was last looked at. */
   record: DeliveryRecord;
   attempts: readonly AttemptRecord[];
@@ -34,6 +37,10 @@ export interface DeliveryNotes {
   readonly settled: Set<number>;
   /** Whether it was ever replayed: then it may come after those that were published after it. */
   wasReplayed: boolean;
+  /** When it was last marked for replay, true time. */
+  markedAt: number;
+  /** When a host was told that it is cancelled, true time; undefined: never since its last replay. */
+  cancelledAt: number | undefined;
   /** Every request that was started for it. */
   readonly sendings: Sending[];
   /** Those that arrived. */
@@ -48,6 +55,8 @@ export interface DeliveryNotes {
 export interface WebhookNotes {
   /** As it was last stored; kept when it is deleted. */
   record: WebhookRecord;
+  /** What it signs with, as its creator was shown it. */
+  readonly secret: string;
   /** True time since when no request may start for it: it was disabled or deleted. */
   closedAt: number | undefined;
   isDeleted: boolean;
@@ -87,14 +96,15 @@ export class Ledger {
   readonly #lines = new Map<string, DeliveryNotes[]>();
   #appended = 0;
 
-  addWebhook(record: WebhookRecord, now: number): WebhookNotes {
+  addWebhook(record: WebhookRecord, secret: string): WebhookNotes {
     const notes: WebhookNotes = {
       record,
+      secret,
       closedAt: undefined,
       isDeleted: false,
       lastSuccessAt: 0,
       lastFailureAt: 0,
-      changedAt: now,
+      changedAt: 0,
       queue: undefined,
       queueToken: 0,
       holder: undefined,
@@ -109,17 +119,21 @@ export class Ledger {
     return notes;
   }
 
-  addDelivery(record: DeliveryRecord, event: EventRecord): DeliveryNotes {
+  /** @param body its own bytes, where it has any. */
+  addDelivery(record: DeliveryRecord, event: EventRecord, body: Uint8Array | undefined): DeliveryNotes {
     this.#appended += 1;
     const notes: DeliveryNotes = {
       order: this.#appended,
-      event,
+      event: body === undefined ? event : { ...event, body },
+      isShaped: body !== undefined,
       record,
       attempts: [],
       attemptsPruned: false,
       claims: new Map(),
       settled: new Set(),
       wasReplayed: false,
+      markedAt: 0,
+      cancelledAt: undefined,
       sendings: [],
       receipts: [],
       sendingsBefore: 0,

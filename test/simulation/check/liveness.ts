@@ -5,6 +5,7 @@ import type { Findings } from './findings.ts';
 import { hasEnded, type Ledger } from './ledger.ts';
 import { isHeldUp, standing } from './order.ts';
 import { OverdueLaw } from './overdue.ts';
+import { rateWaitOf } from './rate-wait.ts';
 import { attemptsOf } from './requests.ts';
 
 /** What the checks of liveness work with. */
@@ -108,7 +109,8 @@ export class Liveness {
 }
 
 /** How long all work may take: D for the dead, the longest waits for those that recover, and then one after the other through the slots. */
-function boundOf({ settings, webhooks, weather, actions, faultsEndMs }: Plan): number {
+function boundOf(plan: Plan): number {
+  const { settings, webhooks, weather, actions, faultsEndMs } = plan;
   const {
     unavailableAfterMs,
     backoff,
@@ -138,6 +140,7 @@ function boundOf({ settings, webhooks, weather, actions, faultsEndMs }: Plan): n
     published * eachMs +
     (published / replaysPerSecond) * 1_000 +
     recoveryMs +
-    skewMs
+    skewMs +
+    rateWaitOf(plan)
   );
 }

@@ -129,7 +129,8 @@ function turnOf(line: readonly DeliveryNotes[]): DeliveryNotes | undefined {
   );
 }
 
-function holdsPlace({ status, blocks }: DeliveryRecord): boolean {
+/** Whether a delivery keeps those behind it waiting. */
+export function holdsPlace({ status, blocks }: DeliveryRecord): boolean {
   return status === 'exhausted' ? blocks === true : status !== 'delivered';
 }
 

@@ -3,6 +3,7 @@ import type { Plan } from '../plan.ts';
 import type { Findings } from './findings.ts';
 import { hasEnded, type Ledger } from './ledger.ts';
 import { isHeldUp } from './order.ts';
+import { rateWaitOf } from './rate-wait.ts';
 
 /** What the law works with. */
 export interface OverdueParts {
@@ -53,12 +54,23 @@ export class OverdueLaw {
 }
 
 /** A poll, a lease on a queue and its back-off, the requests that hold the slots, and everything that may stand before it. */
-function graceOf({ settings, webhooks, weather, actions, hasStoreClock }: Plan): number {
+function graceOf(plan: Plan): number {
+  const { settings, webhooks, weather, actions, hasStoreClock } = plan;
   const { pollMs, leaseMs, timeoutMs, storageTimeoutMs, backoff, maxRetryAfterMs } = settings;
   const events = actions.reduce((sum, action) => sum + (action.do === 'publish' ? action.count : 1), 0);
   const before = events * webhooks.length * (50 + weather.latencyMs);
   const skewMs = hasStoreClock ? 2 * weather.skewMs : weather.skewMs;
   const jumps = actions.filter((action) => action.do === 'jump').length * leaseMs;
   const queueMs = leaseMs + backoff.maxMs * (1 + backoff.jitter) + maxRetryAfterMs;
-  return 8 * pollMs + queueMs + 2 * timeoutMs + 4 * storageTimeoutMs + before + 2 * skewMs + jumps + 2_000;
+  return (
+    8 * pollMs +
+    queueMs +
+    2 * timeoutMs +
+    4 * storageTimeoutMs +
+    before +
+    2 * skewMs +
+    jumps +
+    2_000 +
+    rateWaitOf(plan)
+  );
 }

@@ -1,5 +1,14 @@
 import { matchesAny } from '../../../src/domain/event-pattern.ts';
-import { type AppendEntry, ConflictError, type NewEvent, type Published } from '../../../src/index.ts';
+import {
+  type AppendEntry,
+  ConflictError,
+  type NewEvent,
+  type Published,
+  RateLimitedError,
+} from '../../../src/index.ts';
+import { hookNumber } from '../endpoint.ts';
+import { shapedData } from '../options.ts';
+import type { Plan } from '../plan.ts';
 import type { Ending, Publishing } from '../watcher.ts';
 import type { Findings } from './findings.ts';
 import type { Ledger } from './ledger.ts';
@@ -8,9 +17,10 @@ import type { Ledger } from './ledger.ts';
 export interface PublishLawParts {
   readonly ledger: Ledger;
   readonly findings: Findings;
+  readonly plan: Plan;
 }
 
-/** What hosts are promised: what was published is stored, once, for every webhook that it is for (I1, I2). */
+/** What hosts are promised: what was published is stored, once, for every webhook that it is for (I1, I2), and what was refused is not (I26). */
 export class PublishLaws {
   readonly #parts: PublishLawParts;
   /** What each key stands for, once a publish with it has resolved. */
@@ -22,6 +32,9 @@ export class PublishLaws {
 
   /** By the number in it: what an event was published with. */
   readonly #together = new Map<number, readonly number[]>();
+  readonly #stored = new Set<number>();
+  /** Refused by the rate of their tenant. */
+  readonly #refused = new Set<number>();
 
   /** A host publishes. */
   publishing({ events }: Publishing): void {
@@ -34,6 +47,11 @@ export class PublishLaws {
     const numbers = new Set(
       entries.map(({ event }) => numberOf({ data: JSON.parse(new TextDecoder().decode(event.body)).data })),
     );
+    for (const number of numbers) {
+      this.#stored.add(number);
+      if (this.#refused.has(number))
+        this.#parts.findings.violate('I26', `event ${number} is stored, and was refused`);
+    }
     for (const number of numbers) {
       const missing = (this.#together.get(number) ?? []).filter((other) => !numbers.has(other));
       if (missing.length === 0) continue;
@@ -54,13 +72,22 @@ export class PublishLaws {
   published({ events, at }: Publishing, ending: Ending<readonly Published[]>): void {
     const { findings } = this.#parts;
     if ('error' in ending) {
-      findings.mark(ending.error instanceof ConflictError ? 'publish: conflict' : 'publish: failed');
+      findings.mark(`publish: ${failureOf(ending.error)}`);
+      if (ending.error instanceof RateLimitedError) this.#judgeRefused(events);
       return;
     }
     for (const [index, event] of events.entries()) {
       const published = ending.value[index];
       if (published === undefined) findings.violate('I1', 'publish resolved with fewer results than events');
       else this.#judge(event, published, at);
+    }
+  }
+
+  #judgeRefused(events: readonly NewEvent[]): void {
+    for (const number of events.filter(({ idempotencyKey }) => idempotencyKey === undefined).map(numberOf)) {
+      this.#refused.add(number);
+      if (this.#stored.has(number))
+        this.#parts.findings.violate('I26', `event ${number} was refused, and is stored`);
     }
   }
 
@@ -100,8 +127,9 @@ export class PublishLaws {
     for (const { record, changedAt, isDeleted } of ledger.webhooks.values()) {
       const isSteady = changedAt < at;
       const passes =
-        record.filter === undefined ||
-        (record.filter as unknown as { eq: number }).eq === (data as { odd: number }).odd;
+        (record.filter === undefined ||
+          (record.filter as unknown as { eq: number }).eq === (data as { odd: number }).odd) &&
+        shapedData(this.#parts.plan, hookNumber(record.url), data) !== undefined;
       const isMeant = record.tenantId === tenantId && matchesAny(record.events, type) && passes;
       const count = deliveries.filter(({ webhookId }) => webhookId === record.id).length;
       const isOpen = !isDeleted && record.status.state !== 'disabled';
@@ -111,6 +139,11 @@ export class PublishLaws {
         findings.violate('I1', `event ${event.id} has no delivery to ${record.id}`);
     }
   }
+}
+
+function failureOf(error: unknown): string {
+  if (error instanceof RateLimitedError) return 'over the rate';
+  return error instanceof ConflictError ? 'conflict' : 'failed';
 }
 
 function numberOf({ data }: { readonly data?: unknown }): number {

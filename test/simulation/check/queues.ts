@@ -115,8 +115,6 @@ export class QueueLaws {
       notes.lastSave = Math.max(notes.lastSave, call.number);
       if (isGhost) {
         findings.mark('queue: an old save was applied late');
-        // It may have brought an older lease back: its holder knows only the newer one.
-        notes.resetAt = this.#parts.timeline.now;
       } else if (!this.#isOlder(call, change, notes)) this.#judgeBackoff(before, change, notes);
       if (change.failures !== before.failures) {
         notes.failuresAt = call.at;

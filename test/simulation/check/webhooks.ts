@@ -79,11 +79,26 @@ export class WebhookLaws {
       case 'webhooks.setStatus':
         return this.#moved(call, outcome.value as readonly boolean[]);
       case 'webhooks.update':
+        this.#judgeSecrets(call.args[0] as WebhookRecord);
         return this.#read((call.args[0] as WebhookRecord).id);
       case 'webhooks.delete':
         return this.#deleted(call.args[0] as string, outcome.value as boolean);
       default:
     }
+  }
+
+  /** I18: with a key nothing readable is stored. */
+  #judgeSecrets(stored: WebhookRecord): void {
+    const { ledger, findings, plan } = this.#parts;
+    const secret = ledger.webhooks.get(stored.id)?.secret ?? '';
+    if (plan.isSealed && JSON.stringify(stored).includes(secret.slice('whsec_'.length)))
+      findings.violate('I18', `${stored.id} is stored with its secret readable`);
+  }
+
+  /** A webhook that is there from the beginning. */
+  adopted({ record }: WebhookNotes): void {
+    if (this.#parts.plan.isSealed) this.#parts.findings.mark('secrets: sealed');
+    this.#judgeSecrets(record);
   }
 
   async #moved(call: PortCall, applied: readonly boolean[]): Promise<void> {
