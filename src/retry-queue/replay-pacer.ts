@@ -35,14 +35,17 @@ export class ReplayPacer {
   async #pace(): Promise<void> {
     const { run, settings, events, dispatcher, changed } = this.#parts;
     const outage = run.outage('events.promoteReplays');
-    const limit = Math.max(1, Math.round((settings.replaysPerSecond * TICK_MS) / 1000));
+    const { replaysPerSecond } = settings;
+    const limit = Math.max(1, Math.round((replaysPerSecond * TICK_MS) / 1000));
+    // Longer where fewer than one a tick are to come in.
+    const tickMs = (limit * 1000) / replaysPerSecond;
     while (this.#again && run.accepting) {
       this.#again = false;
       const done = await outage.attempt(() => events.promoteReplays({ now: run.now(), limit }));
       if (done === undefined || done.value.length > 0) this.#again = true;
       if (done === undefined || done.value.length === 0) continue;
       dispatcher().wake();
-      await run.sleep(TICK_MS);
+      await run.sleep(tickMs);
     }
     this.#isPacing = false;
     changed();

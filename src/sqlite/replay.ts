@@ -2,7 +2,7 @@ import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { ExhaustRequest } from '../repos.ts';
 import { reasonCodes } from '../sql/codes.ts';
 import { deliveriesBySeq } from './delivery-rows.ts';
-import { alignEnded, alignLinesOf } from './line.ts';
+import { align, alignEnded, alignLinesOf } from './line.ts';
 import type { Statements } from './statements.ts';
 
 const WAITING = `SELECT seq FROM surehook_deliveries
@@ -17,13 +17,18 @@ const LAST_MARK =
 const MARK = `UPDATE surehook_deliveries
   SET status = 5, token = token + 1, reason = NULL, completed_at = NULL, tries = 0, lost = 0, marked = ?,
     place = iif(ordering_key IS NULL, NULL, 1), batch_id = NULL, batch_size = NULL, refusals = NULL
-  WHERE id = ? AND status = 4 AND token = coalesce(?, token) RETURNING seq`;
+  WHERE id = ? AND status = 4 AND token = coalesce(?, token) RETURNING seq, webhook_id, ordering_key`;
 const LONGEST_MARKED = 'SELECT seq FROM surehook_deliveries WHERE marked IS NOT NULL ORDER BY marked LIMIT ?';
 const PROMOTE = `UPDATE surehook_deliveries SET status = 0, queue = 0, due_at = ?, wake_at = ?, marked = NULL
   WHERE seq IN (SELECT value FROM json_each(?))`;
 
 interface Place {
   readonly seq: number;
+}
+
+interface MarkedPlace extends Place {
+  readonly webhook_id: string;
+  readonly ordering_key: string | null;
 }
 
 /** Gives waiting deliveries of an own queue up. Must be run in a transaction. */
@@ -57,14 +62,15 @@ export function markReplay(
   let mark = sql.get<{ marked: number }>(LAST_MARK)?.marked ?? 0;
   const seqs: number[] = [];
   for (const [index, id] of ids.entries()) {
-    const row = sql.get<Place>(MARK, mark + 1, id, tokens[index] ?? null);
+    const row = sql.get<MarkedPlace>(MARK, mark + 1, id, tokens[index] ?? null);
     if (row === undefined) continue;
     mark += 1;
-    seqs.push(row.seq);
+    const { seq, webhook_id: webhookId, ordering_key: orderingKey } = row;
+    seqs.push(seq);
     // One after the other: a line can be put right after one change, not after several.
-    alignLinesOf(sql, deliveriesBySeq(sql, [row.seq]));
+    if (orderingKey !== null) align(sql, { webhookId, orderingKey });
   }
-  return inOrder(sql, seqs);
+  return deliveriesBySeq(sql, seqs);
 }
 
 /** Turns the longest marked replays into pending ones. Must be run in a transaction. */

@@ -259,6 +259,18 @@ describe.each([
       call: () => repos.events.listDeliveries({ webhookId: 'whk_3', status: 'exhausted', limit: 50 }),
       indexes: ['deliveries_dead_webhook'],
     },
+    'listDeliveries of what was delivered to a webhook': {
+      call: () => repos.events.listDeliveries({ webhookId: 'whk_3', status: 'delivered', limit: 50 }),
+      indexes: ['deliveries_pkey', 'listings_webhook'],
+    },
+    'listDeliveries of what waits for a webhook': {
+      call: () => repos.events.listDeliveries({ webhookId: 'whk_line', status: 'pending', limit: 50 }),
+      indexes: ['deliveries_express', 'deliveries_own'],
+    },
+    'listDeliveries of what is replayed of a webhook': {
+      call: () => repos.events.listDeliveries({ webhookId: 'whk_3', status: 'replaying', limit: 50 }),
+      indexes: ['deliveries_marked'],
+    },
     'append of what is stored': {
       call: async () => {
         const { event, deliveries } = anEntry();
