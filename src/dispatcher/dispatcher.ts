@@ -107,6 +107,11 @@ export class Dispatcher {
     this.#feed.wake();
   }
 
+  /** Places have come free that claims of own queues were to fill: the express queue may have them. */
+  refill(): void {
+    this.#feed.refill();
+  }
+
   /** Takes claims of a webhook's own queue. */
   accept(lane: Lane, claims: readonly Claim[]): void {
     // A claim that was under way when the process was told to stop.

@@ -236,6 +236,7 @@ export class Service {
         if (results !== undefined) this.#claimed(holding, results, { queues: wish, stirs, leaseUntil });
         this.attend(holding);
       });
+      this.#parts.dispatcher().refill();
     }
     this.#isClaiming = false;
     this.#parts.changed();

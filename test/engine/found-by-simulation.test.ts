@@ -268,6 +268,30 @@ describe('claims', () => {
   });
 });
 
+test('the express queue takes the places that claims of own queues were to fill and did not', async () => {
+  const store = memoryRepos();
+  let claims = 0;
+  const repos = meddled(store, async (call, run) => {
+    if (call !== 'events.claimQueues') return await run();
+    claims += 1;
+    if (claims > 1) return await run();
+    // Under way, it holds all places; in the end it brings nothing.
+    await new Promise<void>((resolve) => clock.schedule(2 * SECOND, resolve));
+    return [{ deliveries: [] }, { deliveries: [] }];
+  });
+  const { surehook, clock, transport } = bench(200, { repos, maxInFlight: 1, prefetch: 1 });
+  await hook(surehook, 0, { ...ordered, events: ['a.b'] });
+  await hook(surehook, 1, { ...ordered, events: ['a.b'] });
+  await hook(surehook, 2, { events: ['c.d'] });
+  await surehook.start();
+  await publishMany(surehook, 1);
+  await clock.advance(SECOND);
+  await made({ clock, repos: store, transport }).surehook.publish({ type: 'c.d', data: 0 });
+  await clock.advance(3 * SECOND);
+  expect(claims).toBeGreaterThan(0);
+  expect(transport.requests.filter(({ text }) => text().includes('c.d'))).toHaveLength(1);
+});
+
 describe('the status of a webhook', () => {
   test('that is being stored does not hide that the webhook was disabled meanwhile', async () => {
     const clock = manualClock();
