@@ -46,7 +46,7 @@ const SEEDS_PER_TASK = 100;
 const PARTS = 4;
 /** A planted bug is hunted so often, each time through so many seeds at most. */
 const TRIALS = 3;
-const HUNT_LIMIT = 200;
+const HUNT_LIMIT = 500;
 /** Seeds that bring every interesting situation about, and how often. */
 const MARKED_SEEDS = 20_000;
 const LEAST_MARKS = 100;

@@ -76,11 +76,12 @@ export class Liveness {
   get idle(): { readonly afterMs: number; readonly forMs: number; readonly calls: number } {
     const { nodes, settings, webhooks } = this.#parts.plan;
     const { pollMs, backoff, webhookCacheMs } = settings;
-    // A claim and an acquisition per poll; the sweep, its look at queues and the pacer at every eighth; retention once a minute.
+    // A claim and an acquisition per poll; the sweep, its look at queues and the pacer at every eighth; retention, of events and of
+    // state, once a minute; tallies ten seconds after the last attempt.
     return {
       afterMs: 2 * pollMs + webhookCacheMs + 2 * backoff.maxMs,
       forMs: IDLE_POLLS * pollMs,
-      calls: nodes * (2 * (IDLE_POLLS + 1) + 6 + webhooks.length),
+      calls: nodes * (2 * (IDLE_POLLS + 1) + 8 + webhooks.length),
     };
   }
 
