@@ -14,9 +14,14 @@ export interface RateLimit {
 const MINUTE_MS = 60_000;
 
 /** Doubles keep an instant of today to within a quarter of a thousandth of a ms, so a sum of two may be off by that much. */
-const ROUNDING_MS = 0.001;
+export const ROUNDING_MS = 0.001;
 /** The same where there are so many tokens, or one takes so long, that what they are computed from has no digits to spare. */
-const ROUNDING_TOKENS = 1e-6;
+export const ROUNDING_TOKENS = 1e-6;
+
+/** How long it takes until there is one more token, ms; not a whole number. */
+export function tokenMsOf({ perMinute }: Pick<RateLimit, 'perMinute'>): number {
+  return MINUTE_MS / perMinute;
+}
 
 /** What was taken of a bucket. */
 export interface Taken {
@@ -32,11 +37,12 @@ export interface Taken {
  * More than `burst` can never be had at once: `availableAt` is then infinite.
  */
 export function takeTokens(
-  { perMinute, burst }: RateLimit,
+  limit: RateLimit,
   fullAt: number,
   { now, wanted, atLeast }: { readonly now: number; readonly wanted: number; readonly atLeast: number },
 ): Taken {
-  const tokenMs = MINUTE_MS / perMinute;
+  const { burst } = limit;
+  const tokenMs = tokenMsOf(limit);
   const from = Math.max(fullAt, now);
   // Rounding must not make of a whole token a little less than one: what is promised for an instant can be had then.
   const slack = Math.max(ROUNDING_TOKENS, ROUNDING_MS / tokenMs);
@@ -49,10 +55,6 @@ export function takeTokens(
 }
 
 /** Puts tokens back that were not used. A bucket with too many is simply full. */
-export function returnTokens(
-  { perMinute }: Pick<RateLimit, 'perMinute'>,
-  fullAt: number,
-  count: number,
-): number {
-  return fullAt - (count * MINUTE_MS) / perMinute;
+export function returnTokens(rate: Pick<RateLimit, 'perMinute'>, fullAt: number, count: number): number {
+  return fullAt - count * tokenMsOf(rate);
 }

@@ -1,10 +1,11 @@
-import { takeTokens } from '../domain/rate-limit.ts';
+import { ROUNDING_MS, ROUNDING_TOKENS, takeTokens, tokenMsOf } from '../domain/rate-limit.ts';
 import type { TokenGrant, TokenRequest, TokenReturn } from '../repos.ts';
 import type { Database } from './database.ts';
 import { roundsOf } from './rounds.ts';
 import { asNumber } from './rows.ts';
 import type { Tables } from './tables.ts';
 
+/** What the index that buckets are pruned by tells apart: a bucket's row moves there once a minute at most. */
 const MINUTE_MS = 60_000;
 
 /** Token buckets in a table, by the server's clock. One statement locks what it takes from, in the order of names. */
@@ -74,10 +75,6 @@ function bucketOf({ bucket }: Pick<TokenRequest, 'bucket'>): string {
   return bucket;
 }
 
-function tokenMsOf({ perMinute }: Pick<TokenRequest, 'perMinute'>): number {
-  return MINUTE_MS / perMinute;
-}
-
 interface Statements {
   /** `$1` names, each once, `$2` ms for a token, `$3` bursts, `$4` how many are wanted, `$5` how many at least. */
   readonly take: string;
@@ -96,7 +93,7 @@ const ASKED = 'token_ms, burst, wanted, at_least';
 function taken(g: string, fullAt: string): string {
   return `SELECT f.full_at, ${minuteOf('f.full_at')}, t.granted
   FROM (SELECT greatest(${fullAt}, clock.now::float8) AS origin) o
-    CROSS JOIN LATERAL (SELECT least(${g}.wanted, ${g}.burst, floor(${g}.burst - (o.origin - clock.now) / ${g}.token_ms + greatest(1e-6::float8, 0.001 / ${g}.token_ms))) AS most) m
+    CROSS JOIN LATERAL (SELECT least(${g}.wanted, ${g}.burst, floor(${g}.burst - (o.origin - clock.now) / ${g}.token_ms + greatest(${ROUNDING_TOKENS}::float8, ${ROUNDING_MS} / ${g}.token_ms))) AS most) m
     CROSS JOIN LATERAL (SELECT CASE WHEN m.most >= ${g}.at_least THEN m.most ELSE 0 END AS granted) t
     CROSS JOIN LATERAL (SELECT CASE WHEN t.granted > 0 THEN o.origin + t.granted * ${g}.token_ms ELSE ${fullAt} END AS full_at) f`;
 }

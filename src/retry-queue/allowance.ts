@@ -1,4 +1,4 @@
-import { type RateLimit, takeTokens } from '../domain/rate-limit.ts';
+import { type RateLimit, takeTokens, tokenMsOf } from '../domain/rate-limit.ts';
 import type { TokenGrant, TokenRequest, TokenReturn } from '../repos.ts';
 import { DueWait } from '../runtime/due-wait.ts';
 
@@ -23,7 +23,7 @@ export class Allowance {
     this.rate = rate;
     // A changed rate begins with a full bucket: in the old one what was spent at the old rate would be owed at the new one.
     this.#bucket = `webhook:${webhookId}:${rate.perMinute}:${rate.burst}`;
-    this.#wait = new DueWait(Math.ceil(60_000 / rate.perMinute));
+    this.#wait = new DueWait(Math.ceil(tokenMsOf(rate)));
   }
 
   isOf({ perMinute, burst }: RateLimit): boolean {
