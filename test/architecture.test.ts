@@ -6,7 +6,7 @@ import { readModule } from './tooling/read-module.ts';
 /** The architecture of surehook. A new folder or file in src needs a place here. */
 const ARCHITECTURE: Architecture = {
   layers: [
-    ['errors', 'clock', 'random', 'version'],
+    ['errors', 'clock', 'fifo', 'random', 'version'],
     ['domain'],
     ['repos'],
     ['http'],

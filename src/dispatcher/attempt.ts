@@ -8,6 +8,7 @@ import type { Signer } from '../http/signing.ts';
 import { type Transport, TransportError, type TransportResponse } from '../http/transport.ts';
 import type { Run } from '../runtime/run.ts';
 import type { StoreClock } from '../runtime/store-clock.ts';
+import type { Deadlines } from './deadlines.ts';
 import { readResponse } from './read-response.ts';
 import { RequestHandle } from './request-handle.ts';
 import { storedText } from './stored-text.ts';
@@ -16,6 +17,7 @@ import type { Template } from './template.ts';
 /** What attempts are made with. */
 export interface AttemptParts {
   readonly run: Run;
+  readonly deadlines: Deadlines;
   /** What tells the end of a secret: all processes have it in common. */
   readonly storeClock: StoreClock;
   readonly transport: Transport;
@@ -29,6 +31,8 @@ export interface AttemptParts {
 
 /** How an attempt ended: what is recorded, and what it means. */
 export interface AttemptResult {
+  /** Epoch ms. */
+  readonly endedAt: number;
   readonly data: AttemptData;
   readonly answer: Answer;
 }
@@ -72,8 +76,9 @@ export class AttemptInProgress {
   }
 
   start(): void {
-    // By the clock itself: an attempt always ends its own timer, and there are many.
-    this.#cancelTimer = this.#parts.run.clock.schedule(this.#timeoutMs, () => this.#end('timeout'));
+    this.#cancelTimer = this.#parts.deadlines.schedule(this.#startedAt, this.#timeoutMs, () =>
+      this.#end('timeout'),
+    );
     if (this.#input.template.isSealed(this.#parts.storeClock.at(this.#startedAt))) {
       this.#cannotOpen();
       return;
@@ -101,6 +106,7 @@ export class AttemptInProgress {
       this.#ended(reason);
       return;
     }
+    // By the clock itself, as all deadlines: an attempt always cancels its own timer, so that the run need not keep it.
     this.#cancelTimer = this.#parts.run.clock.schedule(GRACE_MS, () => this.#ended(reason));
     this.#request.abort();
   }
@@ -220,11 +226,12 @@ export class AttemptInProgress {
     const { event, template, done } = this.#input;
     this.#isDone = true;
     this.#cancelTimer();
+    const endedAt = this.#parts.run.now();
     const headers = this.#request?.headers ?? template.headers(event, this.#timestamp, '');
     // Written out, because a spread is several times slower.
     const data: Draft = {
       startedAt: this.#startedAt,
-      durationMs: Math.max(0, this.#parts.run.now() - this.#startedAt),
+      durationMs: Math.max(0, endedAt - this.#startedAt),
       request: { url: template.shownUrl, headers: template.shown(headers, event) },
       counted: answer.kind === 'response' || answer.errorKind !== 'aborted',
       httpStatus: received.httpStatus,
@@ -232,6 +239,6 @@ export class AttemptInProgress {
     };
     if (received.responseHeaders !== undefined) data.responseHeaders = received.responseHeaders;
     if (received.error !== undefined) data.error = received.error;
-    done({ answer, data });
+    done({ endedAt, answer, data });
   }
 }

@@ -172,10 +172,11 @@ export class Dispatcher {
     await run.outage('webhooks.getMany').persist(() => cache.load(ids));
     this.#routing -= claims.length;
     let moved = 0;
+    const now = run.now();
     for (const claim of claims) {
       const lane = this.lanes.of(claim.delivery.webhookId);
       // What takes turns is sent from its own queue only, where the turns are kept.
-      if (claim.delivery.orderingKey === undefined && this.#takes(lane)) this.lanes.push(lane, claim);
+      if (claim.delivery.orderingKey === undefined && this.#takes(lane, now)) this.lanes.push(lane, claim);
       else {
         moved += 1;
         this.#giveBack(lane, claim, run.accepting ? 'own' : 'express');
@@ -187,10 +188,9 @@ export class Dispatcher {
   }
 
   /** Whether a lane can take one more claim of the express queue. */
-  #takes(lane: Lane): boolean {
+  #takes(lane: Lane, now: number): boolean {
     const { cache, run } = this.#parts;
     if (!run.accepting) return false;
-    const now = run.now();
     const webhook = cache.peek(lane.webhookId, now);
     // Not known, gone or unavailable: its turn will tell, and nothing is sent for it.
     if (webhook === undefined || webhook === null || webhook.status.state === 'unavailable') return true;
@@ -329,7 +329,7 @@ export class Dispatcher {
     const next = this.#landings.land(flight, webhook, { result, newestFlight: this.#flightNumber });
     const end = { claim, attempt: result.data, next };
     const { settings } = this.#parts;
-    for (const one of endingsOf(end, { now: this.#parts.run.now(), random: settings.random })) {
+    for (const one of endingsOf(end, { now: result.endedAt, random: settings.random })) {
       this.#end({ ...one, lane, next: inOrder(one.next, one.claim, webhook) });
     }
     this.lanes.retryDeferred();

@@ -28,7 +28,7 @@ export class Landings {
   /** Tells lane, status and queues, and returns what becomes of the delivery. */
   land(flight: Flight, webhook: WebhookRecord, { result, newestFlight }: Landing): SettledState {
     const { run, settings, tallies } = this.#parts;
-    const now = run.now();
+    const now = result.endedAt;
     const outcome = outcomeOf(result.answer, settings);
     if (outcome.kind !== 'aborted') tallies.count(webhook.id, outcome.kind === 'delivered', result.data);
     const status = isOurs(result, outcome)

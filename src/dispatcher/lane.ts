@@ -1,7 +1,7 @@
 import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { EventRecord } from '../domain/event.ts';
+import { Fifo } from '../fifo.ts';
 import type { ClaimedDelivery } from '../repos.ts';
-import { Fifo } from './fifo.ts';
 import type { Template } from './template.ts';
 
 /** What this process has claimed for one request: a delivery, or a batch of them. */

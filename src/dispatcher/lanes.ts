@@ -1,4 +1,4 @@
-import { Fifo } from './fifo.ts';
+import { Fifo } from '../fifo.ts';
 import { type Claim, Lane } from './lane.ts';
 
 /** Lanes that are kept for what they know (whether the webhook is proven) after their last delivery. */

@@ -1,6 +1,7 @@
 import type { EventRecord } from '../domain/event.ts';
 import type { WebhookRecord } from '../domain/webhook.ts';
 import { AttemptInProgress, type AttemptParts, type AttemptResult } from './attempt.ts';
+import { Deadlines } from './deadlines.ts';
 import { Template } from './template.ts';
 
 /** For whom an attempt is made, and when. */
@@ -16,8 +17,8 @@ export interface AttemptStart {
 export class Performer {
   readonly #parts: AttemptParts;
 
-  constructor(parts: AttemptParts) {
-    this.#parts = parts;
+  constructor(parts: Omit<AttemptParts, 'deadlines'>) {
+    this.#parts = { ...parts, deadlines: new Deadlines(parts.run.clock) };
   }
 
   /**

@@ -15,6 +15,7 @@ export type Verdict =
 /** Decides by the webhook as it is now: the last look before a request starts. */
 export function triage(claim: Claim, webhook: WebhookRecord | null, maxLost: number): Verdict {
   const verdict = verdictOn(claim.delivery, webhook, maxLost);
+  if (claim.others.length === 0) return verdict;
   // Claims are lost one by one: what was lost of one of a batch says nothing of the others.
   const isOfAll = claim.others.every(
     (other) => other.lost === claim.delivery.lost || verdictOn(other, webhook, maxLost).kind === verdict.kind,
@@ -33,6 +34,9 @@ export function apart(claim: Claim, webhook: WebhookRecord | null, maxLost: numb
   return singles(claim).map((one) => ({ claim: one, verdict: triage(one, webhook, maxLost) }));
 }
 
+const send = { kind: 'send' } as const;
+const hold = { kind: 'hold' } as const;
+
 function verdictOn(
   { lost, tries }: DeliveryRecord,
   webhook: WebhookRecord | null,
@@ -47,9 +51,9 @@ function verdictOn(
   switch (webhook.status.state) {
     case 'enabled':
     case 'retrying':
-      return { kind: 'send' };
+      return send;
     case 'disabled':
-      return { kind: 'hold' };
+      return hold;
     case 'unavailable':
       return { kind: 'give-up', reason: 'webhook-unavailable' };
   }

@@ -134,8 +134,9 @@ export function promotedRecord(record: DeliveryRecord, now: number): DeliveryRec
 }
 
 function setBatch(draft: Draft, batch: BatchMembership | undefined): void {
-  if (batch === undefined) delete draft.batch;
-  else draft.batch = batch;
+  if (batch !== undefined) draft.batch = batch;
+  // Not where there is none: deleting is slow.
+  else if (draft.batch !== undefined) delete draft.batch;
 }
 
 /** The record with one more attempt and nothing else changed. */

@@ -11,6 +11,11 @@ export class Fifo<T> {
     this.#items.push(item);
   }
 
+  /** The one that came last; undefined when there is none. */
+  get last(): T | undefined {
+    return this.size === 0 ? undefined : this.#items[this.#items.length - 1];
+  }
+
   peek(): T | undefined {
     return this.#items[this.#head];
   }
