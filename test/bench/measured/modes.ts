@@ -16,7 +16,10 @@ const deliveries: Readonly<Record<ModesTask['kind'], NewWebhook['delivery']>> = 
   ordered: { ordered: true },
 };
 
-/** Delivers a backlog once to warm up, and once to be measured. */
+/** Of the first deliveries of a process a good part goes into compiling, and of few large ones the more. */
+const WARM_UPS = 4;
+
+/** Delivers backlogs to warm up, and one to be measured. */
 export async function modes({ contender, origin }: Job, { kind, events }: ModesTask): Promise<ChildResult> {
   if (contender === 'limit' || contender === 'limit-crypto')
     throw new TypeError('The bare loop has no modes');
@@ -35,10 +38,13 @@ export async function modes({ contender, origin }: Job, { kind, events }: ModesT
       delivery: deliveries[kind],
     });
   }
-  await backlog(store, kind, { from: 0, events });
-  await surehook.start();
-  await surehook.idle();
-  await surehook.stop();
+  const warmUp = events / WARM_UPS;
+  for (let round = 0; round < WARM_UPS; round++) {
+    await backlog(store, kind, { from: round * warmUp, events: warmUp });
+    await surehook.start();
+    await surehook.idle();
+    await surehook.stop();
+  }
   await backlog(store, kind, { from: events, events });
   const going = told('go');
   await say({ ready: true, addedPerSecond: 0 });

@@ -53,7 +53,7 @@ function run(
   { scale }: Plan,
   { store, kind }: { readonly store: StoreName; readonly kind: ModesTask['kind'] },
 ): () => Promise<Run> {
-  const events = Math.round(20_000 * scale);
+  const events = Math.round(60_000 * scale);
   return () => bench.publish(store, { mode: 'modes', kind, events }, 0);
 }
 
