@@ -1,7 +1,7 @@
 import type { RetryQueueParts } from './parts.ts';
 
 /** Replays of one webhook that come in at once beyond what it may have under way would move to a queue of their own, by many small calls: few at a time, and often, stay below. */
-const TICK_MS = 40;
+const TICK_MS = 50;
 const POLLS_PER_LOOK = 8;
 
 /** Lets replays into the queues a few at a time, so that a bulk replay does not disturb live traffic. */

@@ -814,15 +814,16 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
     ),
     ...(
       [
-        ['goes on oldest first with the last of a page', () => ''],
-        ['passes over equal times at the edge of a page that begins with the oldest', () => '\uffff'],
-        ['goes on oldest first with what is next to the place', (id) => `${id}\uffff`],
-      ] as readonly [string, (id: string) => string][]
-    ).map(([fault, idOf]) =>
+        ['repeats the last millisecond of a page that begins with the oldest', ''],
+        ['passes over equal times at the edge of a page that begins with the oldest', '\uffff'],
+      ] as const
+    ).map(([fault, id]) =>
       events(fault, (real) => ({
-        listDeliveries: ({ after, ...query }) => {
-          const id = after && (query.order === 'oldest' ? idOf(after.id) : after.id);
-          return real.listDeliveries({ ...query, ...(after && { after: { ...after, id: id ?? '' } }) });
+        listDeliveries: (query) => {
+          const { order, after } = query;
+          return real.listDeliveries(
+            order === 'oldest' && after ? { ...query, after: { ...after, id } } : query,
+          );
         },
       })),
     ),
