@@ -84,24 +84,22 @@ export class ReplayMany {
   /** What the filter finds, oldest first: about a page at a time, and always whole milliseconds. */
   async *#pages(): AsyncGenerator<readonly DeliveryRecord[]> {
     const { clock } = this.#parts.settings;
-    const rest = this.#filter.dryRun ? 0 : REST;
+    const longestMs = this.#filter.dryRun ? 0 : LONGEST_REST_MS;
     const [newest] = await this.#list({ limit: 1 });
     if (newest === undefined) return;
     const query = { order: 'oldest', until: newest.createdAt + 1, limit: PAGE } as const;
-    let after: DeliveryRecord | undefined;
+    let last: DeliveryRecord | undefined;
     let held: readonly DeliveryRecord[] = [];
     do {
       const startedAt = clock.now();
-      const page = await this.#list(after === undefined ? query : { ...query, after });
-      const last = page.length < PAGE ? undefined : page.at(-1);
-      const isWhole = ({ createdAt }: DeliveryRecord): boolean => createdAt !== last?.createdAt;
+      const page = await this.#list(last === undefined ? query : { ...query, after: last });
+      last = page.length < PAGE ? undefined : page.at(-1);
       const found = [...held, ...page];
-      held = found.filter((record) => !isWhole(record));
-      if (held.length < found.length) yield found.filter(isWhole);
-      after = last;
-      if (after !== undefined)
-        await sleep(clock, Math.min(LONGEST_REST_MS, rest * (clock.now() - startedAt)));
-    } while (after !== undefined);
+      const whole = found.filter(({ createdAt }) => createdAt !== last?.createdAt);
+      held = found.slice(whole.length);
+      yield whole;
+      if (last !== undefined) await sleep(clock, Math.min(longestMs, REST * (clock.now() - startedAt)));
+    } while (last !== undefined);
   }
 
   async #list(

@@ -81,7 +81,7 @@ export class ByAge<T extends Row> {
     if (after === undefined) return [from, to];
     // The smallest id above another is that one and the smallest character.
     return order === 'oldest'
-      ? [Math.max(from, this.#indexOf({ ...after, id: `${after.id}\0` })), to]
+      ? [Math.max(from, this.#indexOf({ createdAt: after.createdAt, id: `${after.id}\0` })), to]
       : [from, Math.min(to, this.#indexOf(after))];
   }
 

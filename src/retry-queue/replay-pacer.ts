@@ -1,6 +1,6 @@
 import type { RetryQueueParts } from './parts.ts';
 
-/** Replays of one webhook that come in at once beyond what it may have under way would move to a queue of their own, by many small calls: few at a time, and often, stay below. */
+/** Replays of one webhook that come in at once beyond what it may have under way move to its own queue, by more calls: few at a time, and often, stay below where there is room. */
 const TICK_MS = 50;
 const POLLS_PER_LOOK = 8;
 
