@@ -46,7 +46,7 @@ export function keyValueReads(db: Database): Reads {
     async listDeliveries(query) {
       const found: DeliveryRecord[] = [];
       const { span, fits } = read(query);
-      for await (const id of db.committed.scan(span, true)) {
+      for await (const id of db.committed.scan(span, query.order !== 'oldest')) {
         if (found.length >= query.limit) break;
         found.push(...(await getDeliveries([id])).filter(fits));
       }
@@ -67,16 +67,19 @@ export function keyValueReads(db: Database): Reads {
 
 /** The shortest order that a query allows; the other conditions are asked of each delivery in it. */
 function read(query: DeliveryQuery): { span: Span<string>; fits: (record: DeliveryRecord) => boolean } {
-  const { tenantId, webhookId, eventType, status, since, until, after } = query;
+  const { tenantId, webhookId, eventType, status, since, until, order: first, after } = query;
   const narrow = tenantId === undefined ? ['all'] : ['tenant', tenantId];
   const order = ['page', ...(webhookId === undefined ? narrow : ['webhook', webhookId])];
   const { from, to } = under(order);
-  const ends = [to];
+  const [starts, ends] = [[from], [to]];
+  if (since !== undefined) starts.push(key(...order, since));
   if (until !== undefined) ends.push(key(...order, until));
-  if (after !== undefined) ends.push(key(...order, after.createdAt, after.id));
+  // Nothing sorts between a key and the same with the smallest character behind it.
+  if (after !== undefined && first === 'oldest') starts.push(`${key(...order, after.createdAt, after.id)}\0`);
+  else if (after !== undefined) ends.push(key(...order, after.createdAt, after.id));
   const wanted = Object.entries({ tenantId, eventType, status }).filter(([, value]) => value !== undefined);
   return {
-    span: { from: since === undefined ? from : key(...order, since), to: ends.sort()[0] ?? to },
+    span: { from: starts.sort().at(-1) ?? from, to: ends.sort()[0] ?? to },
     fits: (record) => wanted.every(([field, value]) => record[field as keyof DeliveryRecord] === value),
   };
 }

@@ -24,8 +24,8 @@ export interface DeliveryAdmin {
    */
   replay(id: string): Promise<Delivery>;
   /**
-   * The same for all exhausted deliveries that a filter finds, oldest first, passing over what `replay` would refuse. Resolves with how many are marked; they are
-   * then sent `replaysPerSecond`. What is given up while it runs may be left out. Interrupted, it may be called again: none is sent twice.
+   * The same for all exhausted deliveries that a filter finds, oldest first, passing over what `replay` would refuse. Resolves with how many are marked, which takes
+   * some minutes for 100 000; meanwhile and then they are sent `replaysPerSecond`. What is given up while it runs may be left out. Interrupted, it may be called again: none is sent twice.
    */
   replayMany(filter: ReplayFilter): Promise<{ readonly count: number }>;
   /**

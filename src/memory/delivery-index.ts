@@ -1,12 +1,12 @@
 import type { DeliveryQuery } from '../repos.ts';
+import { ByAge } from './by-age.ts';
 import type { DeliveryRow } from './delivery-row.ts';
-import { NewestFirst } from './newest-first.ts';
 
-/** The newest-first orders of all deliveries, of each tenant's and of each webhook's. */
+/** The orders by age of all deliveries, of each tenant's and of each webhook's. */
 export class DeliveryIndex {
-  readonly #all = new NewestFirst<DeliveryRow>(isGone);
-  readonly #ofTenant = new Map<string, NewestFirst<DeliveryRow>>();
-  readonly #ofWebhook = new Map<string, NewestFirst<DeliveryRow>>();
+  readonly #all = new ByAge<DeliveryRow>(isGone);
+  readonly #ofTenant = new Map<string, ByAge<DeliveryRow>>();
+  readonly #ofWebhook = new Map<string, ByAge<DeliveryRow>>();
 
   /** Adds a delivery that is in none of the orders. */
   add(row: DeliveryRow): void {
@@ -28,22 +28,22 @@ export class DeliveryIndex {
     return order === undefined ? [] : order.page(query, query.limit, (row) => matches(row, query));
   }
 
-  #narrowest(query: DeliveryQuery): NewestFirst<DeliveryRow> | undefined {
+  #narrowest(query: DeliveryQuery): ByAge<DeliveryRow> | undefined {
     if (query.webhookId !== undefined) return this.#ofWebhook.get(query.webhookId);
     if (query.tenantId !== undefined) return this.#ofTenant.get(query.tenantId);
     return this.#all;
   }
 }
 
-function orderOf(orders: Map<string, NewestFirst<DeliveryRow>>, key: string): NewestFirst<DeliveryRow> {
+function orderOf(orders: Map<string, ByAge<DeliveryRow>>, key: string): ByAge<DeliveryRow> {
   const known = orders.get(key);
   if (known !== undefined) return known;
-  const order = new NewestFirst<DeliveryRow>(isGone);
+  const order = new ByAge<DeliveryRow>(isGone);
   orders.set(key, order);
   return order;
 }
 
-function forgetIn(orders: Map<string, NewestFirst<DeliveryRow>>, key: string): void {
+function forgetIn(orders: Map<string, ByAge<DeliveryRow>>, key: string): void {
   const order = orders.get(key);
   order?.forget();
   if (order?.size === 0) orders.delete(key);

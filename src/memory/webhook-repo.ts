@@ -1,7 +1,7 @@
 import { sameStatus, type WebhookRecord } from '../domain/webhook.ts';
 import type { StatusChange, WebhookQuery, WebhookStore } from '../repos.ts';
+import { ByAge } from './by-age.ts';
 import { Listeners } from './listeners.ts';
-import { NewestFirst } from './newest-first.ts';
 import { Subscriptions } from './subscriptions.ts';
 
 /** A webhook's place in the indexes; the record inside is replaced, never changed. */
@@ -11,14 +11,14 @@ export interface WebhookRow {
 
 /** All that is known of one tenant's webhooks. */
 interface Tenant {
-  readonly list: NewestFirst<WebhookRow>;
+  readonly list: ByAge<WebhookRow>;
   readonly subscriptions: Subscriptions<WebhookRow>;
 }
 
 /** Webhooks in maps. Each method applies in one step, before its promise is returned. */
 export class MemoryWebhookRepo implements WebhookStore {
   readonly #rows = new Map<string, WebhookRow>();
-  readonly #list = new NewestFirst<WebhookRow>();
+  readonly #list = new ByAge<WebhookRow>();
   readonly #tenants = new Map<string, Tenant>();
   readonly #listeners = new Listeners<readonly string[]>();
 
@@ -102,7 +102,7 @@ export class MemoryWebhookRepo implements WebhookStore {
   #tenant(id: string): Tenant {
     const known = this.#tenants.get(id);
     if (known !== undefined) return known;
-    const tenant: Tenant = { list: new NewestFirst(), subscriptions: new Subscriptions() };
+    const tenant: Tenant = { list: new ByAge(), subscriptions: new Subscriptions() };
     this.#tenants.set(id, tenant);
     return tenant;
   }

@@ -2,6 +2,7 @@ import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { DeliveryQuery } from '../repos.ts';
 import { statusCodes } from '../sql/codes.ts';
 import { type DeliveryColumns, deliveryOf } from '../sql/delivery-columns.ts';
+import { boundsOf } from '../sql/page-bounds.ts';
 import type { Database } from './database.ts';
 import { deliveryList } from './rows.ts';
 import type { Tables } from './tables.ts';
@@ -34,7 +35,7 @@ export class Conditions {
   }
 }
 
-/** Deliveries newest first, one page. Dead letters have an order of their own: few among many that were delivered. */
+/** Deliveries by age, one page. Dead letters have an order of their own: few among many that were delivered. */
 export async function listDeliveries(
   database: Database,
   tables: Tables,
@@ -51,25 +52,27 @@ function listStatement(
   query: DeliveryQuery,
 ): { readonly text: string; readonly values: unknown[] } {
   const { status } = query;
+  const [direction, behind] = query.order === 'oldest' ? ['ASC', '>'] : ['DESC', '<'];
   const isInOrder = status === undefined || status === 'delivered';
   const [l, id] = isInOrder ? ['l', 'l.delivery_id'] : ['d', 'd.id'];
   const conditions = new Conditions();
   conditions.add(`${l}.tenant_id = $`, 'text', query.tenantId);
   conditions.add(`${l}.webhook_id = $`, 'text', query.webhookId);
   conditions.add(`${l}.event_type = $`, 'text', query.eventType);
-  conditions.add(`${l}.created_at >= $`, 'bigint', query.since);
-  conditions.add(`${l}.created_at < $`, 'bigint', query.until);
+  const { since, until } = boundsOf(query);
+  conditions.add(`${l}.created_at >= $`, 'bigint', since);
+  conditions.add(`${l}.created_at < $`, 'bigint', until);
   if (status !== undefined) conditions.always(`d.status = ${statusCodes[status]}`);
   if (query.after !== undefined) {
     const { createdAt, id: afterId } = query.after;
     const place = `${conditions.bind('bigint', createdAt)}, ${conditions.bind('text', afterId)}`;
-    conditions.always(`(${l}.created_at, ${id}) < (${place})`);
+    conditions.always(`(${l}.created_at, ${id}) ${behind} (${place})`);
   }
   const from = isInOrder ? inOrder(deliveries, listings) : `${deliveries} d`;
   if (!isInOrder && status !== 'exhausted') conditions.always(unfinished(status));
   const { where } = conditions;
   const text = `SELECT ${deliveryList('d')} FROM ${from} ${where}
-ORDER BY ${l}.created_at DESC, ${id} DESC LIMIT ${conditions.bind('int', query.limit)}`;
+ORDER BY ${l}.created_at ${direction}, ${id} ${direction} LIMIT ${conditions.bind('int', query.limit)}`;
   return { text, values: conditions.values };
 }
 

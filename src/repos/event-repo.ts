@@ -95,7 +95,7 @@ export interface EventRepo {
   getEvents(ids: readonly string[]): Promise<readonly EventRecord[]>;
   /** All attempts of a delivery by ascending number; empty for an unknown id. */
   attempts(deliveryId: string): Promise<readonly AttemptRecord[]>;
-  /** Newest first (`createdAt`, then `id`, both descending). */
+  /** By `createdAt`, then `id`: both descending or, oldest first, both ascending. */
   listDeliveries(query: DeliveryQuery): Promise<readonly DeliveryRecord[]>;
   /** How much of a webhook's waits and is given up: see `DeliveryCounts`. Its cost must not grow beyond what `limit` says. */
   countDeliveries(request: { readonly webhookId: string; readonly limit: number }): Promise<DeliveryCounts>;
@@ -197,6 +197,9 @@ export interface DeliveryQuery {
   readonly since?: number;
   /** `createdAt` before this instant. */
   readonly until?: number;
+  /** Which end comes first. @default 'newest' */
+  readonly order?: 'newest' | 'oldest';
+  /** Strictly behind this place of that order. */
   readonly after?: PagePosition;
   readonly limit: number;
 }

@@ -59,7 +59,7 @@ export interface WebhookQuery {
   readonly limit: number;
 }
 
-/** A place in a newest-first order: stable while rows come and go. */
+/** A place in an order by age: stable while rows come and go. */
 export interface PagePosition {
   readonly createdAt: number;
   readonly id: string;

@@ -2,6 +2,7 @@ import type { DeliveryRecord } from '../domain/delivery.ts';
 import type { DeliveryCounts, DeliveryQuery } from '../repos.ts';
 import { HELD_BACK, statusCodes } from '../sql/codes.ts';
 import { type DeliveryColumns, deliveryOf } from '../sql/delivery-columns.ts';
+import { boundsOf } from '../sql/page-bounds.ts';
 import { DELIVERY } from './delivery-rows.ts';
 import type { Statements, Value } from './statements.ts';
 
@@ -44,8 +45,9 @@ function deliveriesQuery(query: DeliveryQuery): {
 } {
   const conditions = conditionsOf(query);
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.map(([part]) => part).join(' AND ')}`;
+  const direction = query.order === 'oldest' ? 'ASC' : 'DESC';
   const text = `SELECT ${DELIVERY} FROM surehook_deliveries d INDEXED BY ${narrowestIndex(query)} ${where}
-    ORDER BY d.created_at DESC, d.id DESC LIMIT ?`;
+    ORDER BY d.created_at ${direction}, d.id ${direction} LIMIT ?`;
   return { text, values: [...conditions.flatMap(([, ...values]) => values), query.limit] };
 }
 
@@ -57,15 +59,9 @@ function narrowestIndex({ webhookId, tenantId, status }: DeliveryQuery): string 
   return tenantId === undefined ? 'surehook_deliveries_all' : 'surehook_deliveries_tenant';
 }
 
-function conditionsOf({
-  tenantId,
-  webhookId,
-  eventType,
-  status,
-  since,
-  until,
-  after,
-}: DeliveryQuery): Condition[] {
+function conditionsOf(query: DeliveryQuery): Condition[] {
+  const { tenantId, webhookId, eventType, status, order, after } = query;
+  const { since, until } = boundsOf(query);
   const conditions: Condition[] = [];
   if (webhookId !== undefined) conditions.push(['d.webhook_id = ?', webhookId]);
   if (tenantId !== undefined) conditions.push(['d.tenant_id = ?', tenantId]);
@@ -73,10 +69,10 @@ function conditionsOf({
   // Not as a parameter: a partial index is used only where the statement itself has its condition.
   if (status !== undefined) conditions.push([`d.status = ${statusCodes[status]}`]);
   if (since !== undefined) conditions.push(['d.created_at >= ?', since]);
-  // A bound above the place would only keep the index from being read from that place on.
-  const isBounded = until !== undefined && !(after !== undefined && after.createdAt < until);
-  if (isBounded) conditions.push(['d.created_at < ?', until]);
-  if (after !== undefined) conditions.push(['(d.created_at, d.id) < (?, ?)', after.createdAt, after.id]);
+  if (until !== undefined) conditions.push(['d.created_at < ?', until]);
+  const behind = order === 'oldest' ? '>' : '<';
+  if (after !== undefined)
+    conditions.push([`(d.created_at, d.id) ${behind} (?, ?)`, after.createdAt, after.id]);
   return conditions;
 }
 

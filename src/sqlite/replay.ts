@@ -89,5 +89,7 @@ function seqsOf(places: readonly Place[]): number[] {
 
 /** The deliveries at these places, in this order. */
 function inOrder(sql: Statements, seqs: readonly number[]): DeliveryRecord[] {
-  return seqs.flatMap((seq) => deliveriesBySeq(sql, [seq]));
+  const ascending = seqs.toSorted((a, b) => a - b);
+  const records = new Map(deliveriesBySeq(sql, seqs).map((record, at) => [ascending[at], record]));
+  return seqs.flatMap((seq) => records.get(seq) ?? []);
 }

@@ -795,6 +795,55 @@ export const wrongRepos: Readonly<Record<LawFamily, readonly WrongRepos[]>> = {
       listDeliveries: (query) =>
         real.listDeliveries(query.since === undefined ? query : { ...query, since: query.since + 1 }),
     })),
+    events('lists newest first, whatever is asked', (real) => ({
+      listDeliveries: ({ order: _, ...query }) => real.listDeliveries(query),
+    })),
+    events('turns the newest page round', (real) => ({
+      listDeliveries: async ({ order, ...query }) => {
+        const page = await real.listDeliveries(query);
+        return order === 'oldest' ? page.toReversed() : page;
+      },
+    })),
+    ...(['since', 'until'] as const).map((bound) =>
+      events(`forgets ${bound} oldest first`, (real) => ({
+        listDeliveries: (query) => {
+          const { [bound]: _, ...rest } = query;
+          return real.listDeliveries(query.order === 'oldest' ? rest : query);
+        },
+      })),
+    ),
+    ...(
+      [
+        ['repeats the last millisecond of a page that begins with the oldest', ''],
+        ['passes over equal times at the edge of a page that begins with the oldest', '\uffff'],
+      ] as const
+    ).map(([fault, id]) =>
+      events(fault, (real) => ({
+        listDeliveries: (query) => {
+          const { order, after } = query;
+          return real.listDeliveries(
+            order === 'oldest' && after ? { ...query, after: { ...after, id } } : query,
+          );
+        },
+      })),
+    ),
+    events('counts the pages that begin with the oldest', (real) => {
+      const places = new Map<string, number>();
+      return {
+        listDeliveries: async (query) => {
+          const { after, limit, ...rest } = query;
+          if (query.order !== 'oldest') return real.listDeliveries(query);
+          const from = after === undefined ? 0 : (places.get(after.id) ?? 0);
+          const page = (await real.listDeliveries({ ...rest, limit: 1_000 })).slice(from, from + limit);
+          for (const [index, { id }] of page.entries()) places.set(id, from + index + 1);
+          return page;
+        },
+      };
+    }),
+    events('forgets until behind a place', (real) => ({
+      listDeliveries: ({ until, ...query }) =>
+        real.listDeliveries(query.after || until === undefined ? query : { ...query, until }),
+    })),
     events('has the deliveries of an event in the order of their ids', (real) => ({
       deliveriesOf: async (id) =>
         (await real.deliveriesOf(id)).toSorted((a, b) => (a.id < b.id ? -1 : Number(a.id > b.id))),

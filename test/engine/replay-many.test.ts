@@ -1,5 +1,6 @@
 /** Replaying many: by filter, oldest first, in bounded steps, and nothing twice. */
 import { describe, expect, test } from 'vitest';
+import { sleep } from '../../src/clock.ts';
 import { type EventRepo, InvalidInputError, retrySchedule } from '../../src/index.ts';
 import {
   allDeliveries,
@@ -27,15 +28,18 @@ const ordered = { delivery: { ordered: true } } as const;
 const statuses = async ({ surehook }: Pick<Bench, 'surehook'>): Promise<Record<string, number>> =>
   tally(await allDeliveries(surehook), ({ status }) => status);
 
-/** A surehook, not started, with `count` dead letters of one webhook. */
-async function withDead(count: number, more: Parameters<typeof bench>[1] = {}): Promise<Bench> {
+/** A surehook, not started, with `count` dead letters of one webhook, `batch` of a millisecond. */
+async function withDead(
+  count: number,
+  { batch = 1_000, ...more }: Parameters<typeof bench>[1] & { readonly batch?: number } = {},
+): Promise<Bench> {
   let answer: 200 | 500 = 500;
   const parts = bench(() => answer, { ...once, ...more });
   const { surehook, clock } = parts;
   await surehook.start();
   await hook(surehook);
-  for (let left = count; left > 0; left -= 1_000) {
-    const size = Math.min(left, 1_000);
+  for (let left = count; left > 0; left -= batch) {
+    const size = Math.min(left, batch);
     await surehook.publishMany(Array.from({ length: size }, (_, n) => ({ type: 'a.b', data: n })));
     await clock.advance(1);
   }
@@ -298,7 +302,7 @@ describe('many of them', () => {
   });
 
   test('keep what is given up meanwhile out of harm: it is marked once or left', async () => {
-    const parts = await withDead(1_200);
+    const parts = await withDead(2_200);
     let published = 0;
     const { surehook } = made({
       clock: parts.clock,
@@ -319,8 +323,36 @@ describe('many of them', () => {
     const { count } = await surehook.deliveries.replayMany({ webhookId: await onlyWebhook(surehook) });
     const { replaying, exhausted = 0 } = await statuses(parts);
     expect(replaying).toBe(count);
-    expect(count).toBeGreaterThanOrEqual(1_200);
-    expect(count + exhausted).toBe(1_205);
+    expect(count).toBeGreaterThanOrEqual(2_200);
+    expect(count + exhausted).toBe(2_205);
+  });
+
+  test('are marked a whole millisecond at a time, of which nothing tells who came first', async () => {
+    const parts = await withDead(1_200, { batch: 400 });
+    const { surehook, marks } = watched(parts);
+    await surehook.deliveries.replayMany({ tenantId: 'default' });
+    expect(marks.map(({ length }) => length)).toEqual([400, 400, 400]);
+  });
+
+  test('leave the store 99 times as long to others as a page took, 2 s at most, and nobody waits at the end', async () => {
+    const parts = await withDead(1_500, { batch: 500 });
+    const { clock } = parts;
+    const times: number[] = [];
+    const lasting = [10, 100, 1_000];
+    const { surehook } = made({
+      clock,
+      repos: meddled(parts.repos, async (call, run) => {
+        if (call === 'events.markReplay') await sleep(clock, lasting.shift() ?? 0);
+        if (call === 'events.markReplay') times.push(clock.now());
+        return await run();
+      }),
+    });
+    const start = clock.now();
+    const done = surehook.deliveries.replayMany({ tenantId: 'default' }).then(() => clock.now());
+    await clock.advance(MINUTE);
+    // The first page ends with what may not be all of its millisecond: it is looked at, and marked with the next.
+    expect(times.map((at) => at - start)).toEqual([10, 10 + 990 + 100, 1_100 + 2_000 + 1_000]);
+    expect((await done) - start).toBe(4_100);
   });
 });
 

@@ -255,6 +255,21 @@ describe.each([
       call: () => repos.events.listDeliveries({ status: 'exhausted', limit: 50 }),
       indexes: ['deliveries_dead'],
     },
+    'listDeliveries of dead letters, oldest first, from a place on': {
+      call: () => {
+        const after = { createdAt: 30_000, id: 'x' };
+        const bounds = { since: 1, until: 70_000, after, limit: 500 };
+        return repos.events.listDeliveries({ status: 'exhausted', order: 'oldest', ...bounds });
+      },
+      indexes: ['deliveries_dead'],
+    },
+    'listDeliveries of dead letters of a webhook, oldest first': {
+      call: () => {
+        const query = { webhookId: 'whk_3', status: 'exhausted', order: 'oldest' } as const;
+        return repos.events.listDeliveries({ ...query, until: 70_000, limit: 50 });
+      },
+      indexes: ['deliveries_dead_webhook'],
+    },
     'listDeliveries of dead letters of a webhook': {
       call: () => repos.events.listDeliveries({ webhookId: 'whk_3', status: 'exhausted', limit: 50 }),
       indexes: ['deliveries_dead_webhook'],

@@ -80,7 +80,10 @@ beforeAll(async () => {
     });
   }
   for (const place of [{}, { tenantId: 't' }, { webhookId: 'w' }])
-    await events.listDeliveries({ ...place, status: 'exhausted', since: 1, after: AFTER, limit: 9 });
+    for (const order of ['newest', 'oldest'] as const) {
+      const dead = { ...place, status: 'exhausted', order, since: 1, until: NOW + 9, after: AFTER } as const;
+      await events.listDeliveries({ ...dead, limit: 9 });
+    }
   const bounds = { deliveredBefore: NOW + 1, exhaustedBefore: NOW + 1, attemptsBefore: NOW + 1 };
   await events.prune({ ...bounds, limit: 9 });
   await state.open([{ webhookId: 'whk_a', failures: 0, nextAt: 1 }], { now: 5 });
@@ -206,13 +209,23 @@ describe('the statements', () => {
     ['ending leases', /^UPDATE surehook_queues/, 'surehook_queues_leased'],
     [
       'dead letters',
-      /INDEXED BY surehook_deliveries_dead /,
+      /INDEXED BY surehook_deliveries_dead .*DESC/s,
       'surehook_deliveries_dead (created_at>? AND (created_at,id)<(?,?))',
     ],
     [
       'the dead letters of a webhook',
-      /INDEXED BY surehook_deliveries_dead_webhook/,
+      /INDEXED BY surehook_deliveries_dead_webhook .*DESC/s,
       'surehook_deliveries_dead_webhook (webhook_id=? AND created_at>? AND (created_at,id)<(?,?))',
+    ],
+    [
+      'dead letters, oldest first',
+      /INDEXED BY surehook_deliveries_dead .*ASC/s,
+      'surehook_deliveries_dead ((created_at,id)>(?,?) AND created_at<?)',
+    ],
+    [
+      'the dead letters of a webhook, oldest first',
+      /INDEXED BY surehook_deliveries_dead_webhook .*ASC/s,
+      'surehook_deliveries_dead_webhook (webhook_id=? AND (created_at,id)>(?,?) AND created_at<?)',
     ],
     [
       'counting what waits in its own queue',

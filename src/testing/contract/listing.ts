@@ -6,7 +6,7 @@ import { ids, only, same, sameInAnyOrder } from './expect.ts';
 import { type Law, lawsOf } from './law.ts';
 import { aDelivery, anEntry, anEvent, freshId, LONG_AGO_MS, times } from './records.ts';
 
-/** Deliveries are listed newest first, in pages that stay right while rows come. */
+/** Deliveries are listed by age, from either end, in pages that stay right while rows come and change. */
 export const listingLaws: readonly Law[] = lawsOf('listing', {
   'lists newest first, and by id where the times are equal': async (context) => {
     const published: DeliveryRecord[] = [];
@@ -47,6 +47,66 @@ export const listingLaws: readonly Law[] = lawsOf('listing', {
     await context.publish(1, { createdAt: newer });
     const after = { createdAt: LONG_AGO_MS + 2, id: freshId('dlv') };
     same(ids(await context.repos.events.listDeliveries({ limit: 9, after })), [expected.id]);
+  },
+
+  'lists oldest first where asked to, and by id where the times are equal': async (context) => {
+    await publishMix(context);
+    const newestFirst = ids(await context.repos.events.listDeliveries({ limit: 1_000 }));
+    const listed = await context.repos.events.listDeliveries({ order: 'oldest', limit: 1_000 });
+    same(ids(listed), newestFirst.toReversed());
+    same(
+      ids(await context.repos.events.listDeliveries({ order: 'oldest', limit: 5 })),
+      ids(listed).slice(0, 5),
+    );
+  },
+
+  'gives every delivery once over the pages that begin with the oldest': async (context) => {
+    await publishMix(context);
+    const query = { tenantId: 'tenant-1', order: 'oldest' } as const;
+    const whole = ids(await context.repos.events.listDeliveries({ ...query, limit: 1_000 }));
+    for (const limit of [1, 2, 3, 7]) same(ids(await everyPage(context, { ...query, limit })), whole);
+  },
+
+  'goes on oldest first behind a place whose delivery is not there': async (context) => {
+    await context.publish(1, { createdAt: LONG_AGO_MS + 1 });
+    const expected = only(await context.publish(1, { createdAt: LONG_AGO_MS + 3 }));
+    const query = { order: 'oldest', limit: 9 } as const;
+    const after = { createdAt: LONG_AGO_MS + 2, id: freshId('dlv') };
+    same(ids(await context.repos.events.listDeliveries({ ...query, after })), [expected.id]);
+    same(await context.repos.events.listDeliveries({ ...query, after: place(expected) }), []);
+  },
+
+  'keeps pages of dead letters that begin with the oldest right while these are marked': async (context) => {
+    const dead: string[] = [];
+    for (const ms of [1, 2, 2, 3, 4, 5]) {
+      dead.push((await context.exhausted({ createdAt: LONG_AGO_MS + ms })).id);
+    }
+    const query = { status: 'exhausted', order: 'oldest', limit: 2 } as const;
+    const listed: DeliveryRecord[] = [];
+    for (const _ of times(3, Number)) {
+      const last = listed.at(-1);
+      const page = await context.repos.events.listDeliveries({
+        ...query,
+        ...(last && { after: place(last) }),
+      });
+      listed.push(...page);
+      await context.repos.events.markReplay(ids(page), { now: await context.now() });
+      await context.exhausted({ createdAt: LONG_AGO_MS });
+    }
+    const oldestFirst = listed.toSorted((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+    same(listed, oldestFirst);
+    same(ids(listed).toSorted(), dead.toSorted());
+  },
+
+  'holds to since and until on every page, oldest first too': async (context) => {
+    for (const ms of [1, 2, 3, 4, 5]) await context.publish(2, { createdAt: LONG_AGO_MS + ms });
+    const bounds = { since: LONG_AGO_MS + 2, until: LONG_AGO_MS + 4 };
+    const whole = ids(await context.repos.events.listDeliveries({ ...bounds, limit: 9 }));
+    same(whole.length, 4);
+    for (const limit of [1, 3, 9]) {
+      same(ids(await everyPage(context, { ...bounds, limit })), whole);
+      same(ids(await everyPage(context, { ...bounds, order: 'oldest', limit })), whole.toReversed());
+    }
   },
 
   'lists deliveries whose time is older than what was listed before': async (context) => {

@@ -7,7 +7,9 @@ export interface Row {
 
 /** Which part of the order to read. All given bounds hold at once. */
 export interface Span {
-  /** Strictly behind this place of the newest-first order. */
+  /** @default 'newest' */
+  readonly order?: 'newest' | 'oldest';
+  /** Strictly behind this place of that order. */
   readonly after?: PagePosition;
   /** `createdAt` at or after this instant. */
   readonly since?: number;
@@ -16,10 +18,10 @@ export interface Span {
 }
 
 /**
- * Rows in the order of (`createdAt`, `id`), read newest first. Adding is a push: rows come nearly in order, and the few
+ * Rows in the order of (`createdAt`, `id`), read from either end. Adding is a push: rows come nearly in order, and the few
  * that do not are sorted in when somebody reads, which costs no more than the part of the order that they touch.
  */
-export class NewestFirst<T extends Row> {
+export class ByAge<T extends Row> {
   /** Ascending. */
   #sorted: T[] = [];
   #arrived: T[] = [];
@@ -58,26 +60,29 @@ export class NewestFirst<T extends Row> {
     this.#gone = 0;
   }
 
-  /** Up to `limit` rows of a span that are accepted, newest first. */
+  /** Up to `limit` rows of a span that are accepted. */
   page(span: Span, limit: number, accepts?: (row: T) => boolean): T[] {
     this.#settle();
     const page: T[] = [];
-    for (let index = this.#end(span) - 1; index >= 0 && page.length < limit; index -= 1) {
-      const row = this.#sorted[index];
-      if (row === undefined || (span.since !== undefined && row.record.createdAt < span.since)) break;
-      if (this.#isGone(row)) continue;
+    const [from, to] = this.#boundsOf(span);
+    for (let passed = 0; passed < to - from && page.length < limit; passed += 1) {
+      const row = this.#sorted[span.order === 'oldest' ? from + passed : to - 1 - passed];
+      if (row === undefined || this.#isGone(row)) continue;
       if (accepts === undefined || accepts(row)) page.push(row);
     }
     return page;
   }
 
-  /** Index of the oldest row that is too new for the span. */
-  #end(span: Span): number {
-    const afterEnd = span.after === undefined ? this.#sorted.length : this.#indexOf(span.after);
+  /** Indexes of the oldest row of a span, and of the oldest that is too new for it. */
+  #boundsOf({ order, after, since, until }: Span): readonly [from: number, to: number] {
     // No id is smaller than the empty string, so this is the first row of that instant.
-    const untilEnd =
-      span.until === undefined ? this.#sorted.length : this.#indexOf({ createdAt: span.until, id: '' });
-    return Math.min(afterEnd, untilEnd);
+    const from = since === undefined ? 0 : this.#indexOf({ createdAt: since, id: '' });
+    const to = until === undefined ? this.#sorted.length : this.#indexOf({ createdAt: until, id: '' });
+    if (after === undefined) return [from, to];
+    // The smallest id above another is that one and the smallest character.
+    return order === 'oldest'
+      ? [Math.max(from, this.#indexOf({ createdAt: after.createdAt, id: `${after.id}\0` })), to]
+      : [from, Math.min(to, this.#indexOf(after))];
   }
 
   /** Index of the first row at or above a place. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NewestFirst } from '../../src/memory/newest-first.ts';
+import { ByAge } from '../../src/memory/by-age.ts';
 
 interface Place {
   readonly createdAt: number;
@@ -8,13 +8,14 @@ interface Place {
 }
 
 const place = fc.record({ createdAt: fc.nat(8), id: fc.string({ maxLength: 2 }) });
-const span = fc.record({ after: place, since: fc.nat(9), until: fc.nat(9) }, { requiredKeys: [] });
+const order = fc.constantFrom('newest' as const, 'oldest' as const);
+const span = fc.record({ order, after: place, since: fc.nat(9), until: fc.nat(9) }, { requiredKeys: [] });
 
 const newestFirst = (a: Place, b: Place): number =>
   b.createdAt - a.createdAt || (a.id < b.id ? 1 : Number(a.id > b.id) * -1);
 const same = (a: Place, b: Place): boolean => a.createdAt === b.createdAt && a.id === b.id;
 
-describe('NewestFirst', () => {
+describe('ByAge', () => {
   it('is a sorted list, whatever is added, removed and read in whatever order', () => {
     const command = fc.oneof(
       { weight: 5, arbitrary: fc.record({ kind: fc.constant('add' as const), place }) },
@@ -23,7 +24,7 @@ describe('NewestFirst', () => {
     );
     fc.assert(
       fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
-        const list = new NewestFirst<{ record: Place }>();
+        const list = new ByAge<{ record: Place }>();
         let model: Place[] = [];
         for (const step of commands) {
           if (step.kind === 'add' && !model.some((one) => same(one, step.place))) {
@@ -33,10 +34,12 @@ describe('NewestFirst', () => {
             list.remove(step.place);
             model = model.filter((one) => !same(one, step.place));
           } else if (step.kind === 'read') {
-            const { after, since = 0, until = 99 } = step.span;
+            const { order: first, after, since = 0, until = 99 } = step.span;
+            const compare = (a: Place, b: Place): number =>
+              first === 'oldest' ? newestFirst(b, a) : newestFirst(a, b);
             const expected = model
-              .toSorted(newestFirst)
-              .filter((one) => after === undefined || newestFirst(after, one) < 0)
+              .toSorted(compare)
+              .filter((one) => after === undefined || compare(after, one) < 0)
               .filter(({ createdAt }) => since <= createdAt && createdAt < until);
             const page = list.page(step.span, step.limit);
             expect(page.map(({ record }) => record)).toEqual(expected.slice(0, step.limit));
@@ -49,9 +52,21 @@ describe('NewestFirst', () => {
   });
 
   it('counts only accepted rows towards the limit', () => {
-    const list = new NewestFirst<{ record: Place }>();
+    const list = new ByAge<{ record: Place }>();
     for (let n = 0; n < 10; n += 1) list.add({ record: { createdAt: n, id: `${n}` } });
     const even = list.page({}, 3, ({ record }) => record.createdAt % 2 === 0);
     expect(even.map(({ record }) => record.id)).toEqual(['8', '6', '4']);
+  });
+
+  it.each(['newest', 'oldest'] as const)('reads %s first from a place on, not what is before it', (first) => {
+    const list = new ByAge<{ record: Place }>();
+    for (let n = 0; n < 1_000; n += 1) list.add({ record: { createdAt: n, id: `${n}` } });
+    let looks = 0;
+    const after = { createdAt: 500, id: '500' };
+    list.page({ order: first, after, since: 1, until: 999 }, 3, () => {
+      looks += 1;
+      return true;
+    });
+    expect(looks).toBe(3);
   });
 });
