@@ -19,7 +19,7 @@ const PAGE = 500;
 
 /**
  * After each page marking rests so many times as long as the page took, up to a bound: it gets a hundredth of the time and, where live traffic makes everything take
- * longer, less of the work. 100 000 take three to five minutes on an idle machine and seven on a busy one: sending them, eight at the default pace, never waits for it.
+ * longer, less of the work. 100 000 take three to five minutes on an idle machine and seven on a busy one: sending them, seventeen at the default pace, never waits for it.
  */
 const REST = 99;
 const LONGEST_REST_MS = 2_000;
