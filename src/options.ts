@@ -153,10 +153,15 @@ interface NumberOption {
   readonly default: number;
   readonly min: number;
   readonly max: number;
+  /** @default true */
+  readonly isWhole?: boolean;
+  /** `Infinity` is allowed beyond `max`. @default false */
+  readonly isUnbounded?: boolean;
 }
 
 const numbers = {
-  unavailableAfterMs: { default: 7 * DAY_MS, min: 1, max: FOREVER_MS },
+  // Infinite: such a webhook never becomes Unavailable.
+  unavailableAfterMs: { default: 7 * DAY_MS, min: 1, max: FOREVER_MS, isUnbounded: true },
   maxRetryAfterMs: { default: defaultMaxRetryAfterMs, min: 0, max: 30 * DAY_MS },
   timeoutMs: { default: 15_000, min: 1, max: 600_000 },
   leaseMs: { default: 30_000, min: 1, max: DAY_MS },
@@ -171,6 +176,20 @@ const numbers = {
   replaysPerSecond: { default: 100, min: 1, max: 1_000_000 },
   webhookCacheMs: { default: 1_000, min: 0, max: 3_600_000 },
   storageTimeoutMs: { default: 5_000, min: 1, max: 600_000 },
+} as const satisfies Record<string, NumberOption>;
+
+const backoffNumbers = {
+  baseMs: { default: defaultBackoff.baseMs, min: 0, max: DAY_MS, isWhole: false },
+  factor: { default: defaultBackoff.factor, min: 1, max: 100, isWhole: false },
+  maxMs: { default: defaultBackoff.maxMs, min: 0, max: DAY_MS, isWhole: false },
+  jitter: { default: defaultBackoff.jitter, min: 0, max: 1, isWhole: false },
+} as const satisfies Record<string, NumberOption>;
+
+const kept = { min: 0, max: FOREVER_MS, isUnbounded: true } as const;
+const retentionNumbers = {
+  deliveredMs: { default: 30 * DAY_MS, ...kept },
+  deadLetterMs: { default: 7 * DAY_MS, ...kept },
+  attemptsMs: { default: 30 * DAY_MS, ...kept },
 } as const satisfies Record<string, NumberOption>;
 
 const others = [
@@ -200,12 +219,12 @@ export function checkOptions(input: unknown): Settings {
   const repos = checkRepos(given.repos);
   const keys = checkSecretKeys(given.secretKey);
   const settings: Settings = {
-    ...(checkNumbers(given) as Record<keyof typeof numbers, number>),
+    ...numbersIn(given, numbers, ''),
     repos: { ...repos, webhooks: sealedWebhooks(repos.webhooks, { keys, random }) },
     retry: checkRetry(given.retry),
-    backoff: checkBackoff(given.backoff),
+    backoff: checkNumbers('backoff', given.backoff, backoffNumbers),
     endpoints: checkEndpoints(given.endpoints),
-    retention: checkRetention(given.retention),
+    retention: checkNumbers('retention', given.retention, retentionNumbers),
     rateLimit: checkRateLimit(given.rateLimit),
     catalog: checkCatalog(given.catalog),
     shape: checkShape(given.shape),
@@ -225,15 +244,32 @@ export function checkOptions(input: unknown): Settings {
   return settings;
 }
 
-function checkNumbers(given: Record<string, unknown>): Record<string, number> {
-  const result: Record<string, number> = {};
-  for (const [name, { default: preset, min, max }] of Object.entries<NumberOption>(numbers)) {
+/** Each number of a table, as given or by default. */
+function numbersIn<K extends string>(
+  given: Readonly<Record<string, unknown>>,
+  table: Readonly<Record<K, NumberOption>>,
+  path: string,
+): Record<K, number> {
+  const entries = Object.entries<NumberOption>(table).map(([name, option]) => {
+    const { default: preset, isWhole: integer = true, isUnbounded, ...bounds } = option;
     const value = given[name] === undefined ? preset : given[name];
-    // D may be infinite: such a webhook never becomes Unavailable.
-    if (name === 'unavailableAfterMs' && value === Number.POSITIVE_INFINITY) result[name] = value;
-    else result[name] = numberIn(name, value, { min, max, integer: true, ...refusing });
-  }
-  return result;
+    if (isUnbounded && value === Number.POSITIVE_INFINITY) return [name, value];
+    return [name, numberIn(path + name, value, { ...bounds, integer, ...refusing })];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** An object of such numbers only. */
+function checkNumbers<K extends string>(
+  name: string,
+  value: unknown,
+  table: Readonly<Record<K, NumberOption>>,
+): Record<K, number> {
+  const given = plainObject(name, value === undefined ? {} : value, {
+    keys: Object.keys(table),
+    ...refusing,
+  });
+  return numbersIn(given, table, `${name}.`);
 }
 
 function checkRepos(value: unknown): Repos {
@@ -261,35 +297,6 @@ function checkRetry(value: unknown): RetryPolicy {
   if (value === undefined) return defaultRetry;
   if (typeof value === 'function') return value as RetryPolicy;
   return checkRetryPolicyData('retry', value, refusing);
-}
-
-function checkBackoff(value: unknown): BackoffPolicy {
-  if (value === undefined) return defaultBackoff;
-  const keys = ['baseMs', 'factor', 'maxMs', 'jitter'] as const;
-  const { baseMs, factor, maxMs, jitter } = plainObject('backoff', value, { keys, ...refusing });
-  const number = (name: string, given: unknown, bounds: NumberOption): number =>
-    given === undefined ? bounds.default : numberIn(`backoff.${name}`, given, { ...bounds, ...refusing });
-  return {
-    baseMs: number('baseMs', baseMs, { default: defaultBackoff.baseMs, min: 0, max: DAY_MS }),
-    factor: number('factor', factor, { default: defaultBackoff.factor, min: 1, max: 100 }),
-    maxMs: number('maxMs', maxMs, { default: defaultBackoff.maxMs, min: 0, max: DAY_MS }),
-    jitter: number('jitter', jitter, { default: defaultBackoff.jitter, min: 0, max: 1 }),
-  };
-}
-
-function checkRetention(value: unknown): Retention {
-  const keys = ['deliveredMs', 'deadLetterMs', 'attemptsMs'] as const;
-  const given = plainObject('retention', value ?? {}, { keys, ...refusing });
-  const length = (name: (typeof keys)[number], preset: number): number => {
-    const ms = given[name];
-    if (ms === undefined || ms === Number.POSITIVE_INFINITY) return ms ?? preset;
-    return numberIn(`retention.${name}`, ms, { min: 0, max: FOREVER_MS, integer: true, ...refusing });
-  };
-  return {
-    deliveredMs: length('deliveredMs', 30 * DAY_MS),
-    deadLetterMs: length('deadLetterMs', 7 * DAY_MS),
-    attemptsMs: length('attemptsMs', 30 * DAY_MS),
-  };
 }
 
 function checkEndpoints(value: unknown): EndpointPolicy {
