@@ -7,35 +7,56 @@ import { extraText } from '../sql/event-columns.ts';
 import { deliveriesOfEvent } from './delivery-rows.ts';
 import { EVENT, type EventRow, eventOfRow } from './event-rows.ts';
 import { align, placeOf } from './line.ts';
+import { insertRows, ROWS_AT_ONCE, rowsInsert } from './rows-insert.ts';
 import { isConstraint } from './sqlite-errors.ts';
-import type { Statements } from './statements.ts';
+import type { Statements, Value } from './statements.ts';
 
 const LAST = 'SELECT seq, fan_out FROM surehook_events ORDER BY seq DESC LIMIT 1';
-const INSERT_EVENT = `INSERT INTO surehook_events
-  (seq, id, tenant_id, type, created_at, idempotency_key, fingerprint, extra, fan_out, body)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
+const INSERT_EVENTS = rowsInsert(
+  'surehook_events (seq, id, tenant_id, type, created_at, idempotency_key, fingerprint, extra, fan_out, body)',
+  '(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  ' ON CONFLICT DO NOTHING',
+);
+const TAKE_BACK = 'DELETE FROM surehook_events WHERE seq >= ? AND seq < ?';
 const COLUMNS = `seq, id, event_seq, webhook_id, tenant_id, event_type, created_at, status, reason, queue, due_at, wake_at, token,
    attempts, tries, lost, completed_at, ordering_key, place`;
 const VALUES = '?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?';
 const INSERT_DELIVERY = `INSERT INTO surehook_deliveries (${COLUMNS}) VALUES (${VALUES})`;
 const INSERT_WITH_BODY = `INSERT INTO surehook_deliveries (${COLUMNS}, body_length) VALUES (${VALUES}, ?)`;
+/** Those that `isPlain`: what they all have in common is not bound. */
+const INSERT_PLAIN = rowsInsert(
+  `surehook_deliveries (seq, id, event_seq, webhook_id, tenant_id, event_type, created_at, queue, due_at, wake_at,
+    status, token, attempts, tries, lost)`,
+  `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ${statusCodes.pending}, 0, 0, 0, 0)`,
+);
+const PLACES = 'SELECT seq, id FROM surehook_deliveries WHERE id IN (SELECT value FROM json_each(?))';
 const INSERT_BODY = 'INSERT INTO surehook_bodies (delivery_seq, body) VALUES (?, ?)';
 const BY_ID = `SELECT ${EVENT}, seq, fan_out FROM surehook_events WHERE id = ?`;
 const BY_KEY = `SELECT ${EVENT}, seq, fan_out FROM surehook_events WHERE tenant_id = ? AND idempotency_key = ?`;
 
 type StoredEvent = EventRow & { readonly seq: number; readonly fan_out: number };
 
+/** An entry, and the first of the places that it takes. */
+interface Placed {
+  readonly entry: AppendEntry;
+  readonly seq: number;
+}
+
 /** Stores events with their deliveries, as `EventRepo.append` says. Must be run in a transaction, which is undone when this throws. */
 export function append(sql: Statements, entries: readonly AppendEntry[]): AppendResult[] {
   const last = sql.get<{ seq: number; fan_out: number }>(LAST);
   let seq = last === undefined ? 1 : behind(last.seq, last.fan_out);
-  return entries.map((entry) => {
-    if (!insertEvent(sql, entry, seq)) return duplicateOf(sql, entry);
-    insertDeliveries(sql, entry, seq);
-    const { event, deliveries } = entry;
-    seq = behind(seq, deliveries.length);
-    return { event, deliveries, duplicate: false };
-  });
+  const results: AppendResult[] = [];
+  for (let from = 0; from < entries.length; from += ROWS_AT_ONCE) {
+    const group = entries.slice(from, from + ROWS_AT_ONCE).map((entry): Placed => {
+      const placed = { entry, seq };
+      seq = behind(seq, entry.deliveries.length);
+      return placed;
+    });
+    if (insertAll(sql, group, seq)) results.push(...group.map(({ entry }) => freshOf(entry)));
+    else for (const placed of group) results.push(insertOrFind(sql, placed));
+  }
+  return results;
 }
 
 /** The first place behind an event and its deliveries. An event without any takes one place too. */
@@ -43,31 +64,76 @@ function behind(seq: number, fanOut: number): number {
   return seq + Math.max(1, fanOut);
 }
 
-/** Whether it was stored: not, where its id or key is taken. */
-function insertEvent(sql: Statements, { event, deliveries }: AppendEntry, seq: number): boolean {
-  const { id, tenantId, type, createdAt, idempotencyKey = null, fingerprint, body } = event;
-  const [extra, fanOut] = [extraText(event), deliveries.length];
-  const values = [
-    seq,
-    id,
-    tenantId,
-    type,
-    createdAt,
-    idempotencyKey,
-    fingerprint,
-    extra,
-    fanOut,
-    body,
-  ] as const;
-  return sql.run(INSERT_EVENT, ...values) > 0;
+/** Stores entries, or nothing where one is stored already. `end` is the place behind them. */
+function insertAll(sql: Statements, group: readonly Placed[], end: number): boolean {
+  if (insertRows(sql, INSERT_EVENTS, group.flatMap(eventValues)) < group.length) {
+    if (group.length > 1) sql.run(TAKE_BACK, group[0]?.seq ?? end, end);
+    return false;
+  }
+  insertDeliveries(sql, group);
+  return true;
 }
 
-function insertDeliveries(sql: Statements, { deliveries, bodies }: AppendEntry, eventSeq: number): void {
-  let seq = eventSeq;
-  for (const delivery of deliveries) {
-    insertDelivery(sql, delivery, { seq, eventSeq, body: bodies?.get(delivery.id) });
-    seq += 1;
+/** Stores an entry, or finds what stands for it. An entry is compared with those before it alone, so that these go one by one. */
+function insertOrFind(sql: Statements, placed: Placed): AppendResult {
+  return insertAll(sql, [placed], placed.seq) ? freshOf(placed.entry) : duplicateOf(sql, placed.entry);
+}
+
+function freshOf({ event, deliveries }: AppendEntry): AppendResult {
+  return { event, deliveries, duplicate: false };
+}
+
+function eventValues({ entry: { event, deliveries }, seq }: Placed): Value[] {
+  const { id, tenantId, type, createdAt, idempotencyKey = null, fingerprint, body } = event;
+  const extra = extraText(event);
+  return [seq, id, tenantId, type, createdAt, idempotencyKey, fingerprint, extra, deliveries.length, body];
+}
+
+function insertDeliveries(sql: Statements, group: readonly Placed[]): void {
+  const plain: Value[] = [];
+  for (const { entry, seq: eventSeq } of group) {
+    let seq = eventSeq;
+    for (const delivery of entry.deliveries) {
+      const body = entry.bodies?.get(delivery.id);
+      if (body === undefined && isPlain(delivery)) plain.push(...plainValues(delivery, seq, eventSeq));
+      else insertDelivery(sql, delivery, { seq, eventSeq, body });
+      seq += 1;
+    }
   }
+  try {
+    insertRows(sql, INSERT_PLAIN, plain);
+  } catch (error) {
+    throw isConstraint(error) ? deliveryIdInUse(idInUse(sql, plain)) : error;
+  }
+}
+
+/** Whether it is as nearly all are that come in: nothing was done yet, and it takes no turns. */
+function isPlain({
+  status,
+  token,
+  attempts,
+  tries,
+  lost,
+  orderingKey,
+  completedAt,
+}: DeliveryRecord): boolean {
+  const isUntouched = token === 0 && attempts === 0 && tries === 0 && lost === 0 && completedAt === undefined;
+  return status === 'pending' && isUntouched && orderingKey === undefined;
+}
+
+function plainValues(delivery: DeliveryRecord, seq: number, eventSeq: number): Value[] {
+  const { id, webhookId, tenantId, eventType, createdAt, queue, dueAt } = delivery;
+  return [seq, id, eventSeq, webhookId, tenantId, eventType, createdAt, queueCodes[queue], dueAt, dueAt];
+}
+
+/** The first id of these rows that another row has. */
+function idInUse(sql: Statements, plain: readonly Value[]): string {
+  const { width } = INSERT_PLAIN;
+  const seqs = new Map<string, number>();
+  for (let from = 0; from < plain.length; from += width)
+    seqs.set(String(plain[from + 1]), Number(plain[from]));
+  const rows = sql.all<{ seq: number; id: string }>(PLACES, JSON.stringify([...seqs.keys()]));
+  return rows.find(({ seq, id }) => seqs.get(id) !== seq)?.id ?? '';
 }
 
 interface DeliveryPlace {
