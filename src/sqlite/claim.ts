@@ -28,8 +28,8 @@ const NEXT_EXPRESS = `SELECT wake_at FROM surehook_deliveries
   WHERE queue = 0 AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1`;
 const NEXT_OWN = `SELECT wake_at FROM surehook_deliveries
   WHERE queue = 1 AND webhook_id = ? AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1`;
-/** The expressions see the row as it was: one that is delivering (1) has lost that claim. */
-const LEASE = `UPDATE surehook_deliveries SET status = 1, token = token + 1, wake_at = ?, claimed_at = ?,
+/** The expressions see the row as it was: one that is delivering (1) has lost that claim. OR FAIL as in `rowsInsert`. */
+const LEASE = `UPDATE OR FAIL surehook_deliveries SET status = 1, token = token + 1, wake_at = ?, claimed_at = ?,
   attempts = attempts + (status = 1), lost = lost + (status = 1)
   WHERE seq IN (SELECT value FROM json_each(?))`;
 

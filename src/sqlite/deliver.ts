@@ -1,16 +1,21 @@
 import type { AttemptData } from '../domain/delivery.ts';
 import type { Settlement } from '../repos.ts';
 import { attemptKinds, attemptText } from '../sql/attempt-columns.ts';
-import { INSERT_ATTEMPT } from './attempt-rows.ts';
 import { alignEnded } from './line.ts';
-import type { Statements } from './statements.ts';
+import { insertRows, rowsInsert } from './rows-insert.ts';
+import type { Statements, Value } from './statements.ts';
 
 /** The numbers are those of `statusCodes`: 1 is delivering, 3 delivered. */
 const HELD = `SELECT seq, id, token, attempts, ordering_key FROM surehook_deliveries
   WHERE seq IN (SELECT value FROM json_each(?)) AND status = 1`;
-const DELIVER = `UPDATE surehook_deliveries
+/** OR FAIL, as in `rowsInsert`: what fails is undone with its transaction. */
+const DELIVER = `UPDATE OR FAIL surehook_deliveries
   SET status = 3, wake_at = NULL, completed_at = ?, attempts = attempts + 1, tries = tries + 1
   WHERE seq IN (SELECT value FROM json_each(?))`;
+const INSERT_SETTLED = rowsInsert(
+  'surehook_attempts (delivery_seq, number, token, kind, data)',
+  `(?, ?, ?, ${attemptKinds.settled}, ?)`,
+);
 
 /** A settlement of the usual kind, and where its delivery may be. */
 export interface Success extends Settlement {
@@ -44,8 +49,9 @@ export function isSuccess(settlement: Settlement): settlement is Settlement & { 
  */
 export function deliver(sql: Statements, successes: readonly Success[], now: number): ReadonlySet<string> {
   if (successes.length === 0) return new Set();
-  const rows = sql.rows<HeldRow>(HELD, JSON.stringify(successes.map(({ seq }) => seq)));
-  const places = new Map(rows.map((row) => [row[0], row]));
+  const held = sql.rows<HeldRow>(HELD, JSON.stringify(successes.map(({ seq }) => seq)));
+  const places = new Map(held.map((row) => [row[0], row]));
+  const rows: Value[] = [];
   const ended: number[] = [];
   const ofLines: number[] = [];
   const ids = new Set<string>();
@@ -57,11 +63,12 @@ export function deliver(sql: Statements, successes: readonly Success[], now: num
     // The members of a batch have one attempt in common.
     if (attempt !== known) text = attemptText(attempt);
     known = attempt;
-    sql.run(INSERT_ATTEMPT, seq, attempts + 1, token, attemptKinds.settled, text);
+    rows.push(seq, attempts + 1, token, text);
     ended.push(seq);
     if (orderingKey !== null) ofLines.push(seq);
     ids.add(id);
   }
+  insertRows(sql, INSERT_SETTLED, rows);
   sql.run(DELIVER, now, JSON.stringify(ended));
   for (const seq of ofLines) alignEnded(sql, seq, false);
   return ids;

@@ -172,8 +172,8 @@ describe('the statements', () => {
       /^SELECT seq FROM surehook_deliveries\s+WHERE queue = 1/,
       'surehook_deliveries_own (webhook_id=?',
     ],
-    ['settling', /^UPDATE surehook_deliveries SET status = 3/, 'INTEGER PRIMARY KEY (rowid=?)'],
-    ['leasing', /^UPDATE surehook_deliveries SET status = 1/, 'INTEGER PRIMARY KEY (rowid=?)'],
+    ['settling', /^UPDATE (OR FAIL )?surehook_deliveries\s+SET status = 3/, 'INTEGER PRIMARY KEY (rowid=?)'],
+    ['leasing', /^UPDATE OR FAIL surehook_deliveries SET status = 1/, 'INTEGER PRIMARY KEY (rowid=?)'],
     [
       'whose turn it is',
       /place IS NOT NULL ORDER BY place, seq/,
