@@ -7,11 +7,11 @@ import { extraText } from '../sql/event-columns.ts';
 import { deliveriesOfEvent } from './delivery-rows.ts';
 import { EVENT, type EventRow, eventOfRow } from './event-rows.ts';
 import { align, placeOf } from './line.ts';
+import { behind, nextPlace } from './next-place.ts';
 import { insertRows, ROWS_AT_ONCE, rowsInsert } from './rows-insert.ts';
 import { isConstraint } from './sqlite-errors.ts';
 import type { Statements, Value } from './statements.ts';
 
-const LAST = 'SELECT seq, fan_out FROM surehook_events ORDER BY seq DESC LIMIT 1';
 const INSERT_EVENTS = rowsInsert(
   'surehook_events (seq, id, tenant_id, type, created_at, idempotency_key, fingerprint, extra, fan_out, body)',
   '(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
@@ -44,8 +44,7 @@ interface Placed {
 
 /** Stores events with their deliveries, as `EventRepo.append` says. Must be run in a transaction, which is undone when this throws. */
 export function append(sql: Statements, entries: readonly AppendEntry[]): AppendResult[] {
-  const last = sql.get<{ seq: number; fan_out: number }>(LAST);
-  let seq = last === undefined ? 1 : behind(last.seq, last.fan_out);
+  let seq = nextPlace(sql);
   const results: AppendResult[] = [];
   for (let from = 0; from < entries.length; from += ROWS_AT_ONCE) {
     const group = entries.slice(from, from + ROWS_AT_ONCE).map((entry): Placed => {
@@ -57,11 +56,6 @@ export function append(sql: Statements, entries: readonly AppendEntry[]): Append
     else for (const placed of group) results.push(insertOrFind(sql, placed));
   }
   return results;
-}
-
-/** The first place behind an event and its deliveries. An event without any takes one place too. */
-function behind(seq: number, fanOut: number): number {
-  return seq + Math.max(1, fanOut);
 }
 
 /** Stores entries, or nothing where one is stored already. `end` is the place behind them. */

@@ -116,10 +116,11 @@ interface Next {
 
 function claimedOf(rows: readonly ClaimableRow[], claimed: Claimed): ClaimedDelivery[] {
   return rows.map((row) => {
-    const [seq, , id] = row;
     const event = claimed.contents.eventOf(row);
-    claimed.places.note(id, seq);
-    return { delivery: leased(row, event, claimed), event };
+    const delivery = leased(row, event, claimed);
+    const { id, attempts, orderingKey } = delivery;
+    claimed.places.note(id, { seq: row[0], attempts, takesTurns: orderingKey !== undefined });
+    return { delivery, event };
   });
 }
 
