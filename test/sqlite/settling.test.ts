@@ -48,27 +48,24 @@ describe('a claim that another process took over', () => {
     }
     expect(await others.events.settle(taken.deliveries.map(delivered), { now: EXPIRY })).toEqual(['applied']);
   });
+});
 
-  it('is told from one whose count of attempts another report has raised', async () => {
-    using repos = sqliteRepos(freshFile());
+describe('a count of attempts that another report has raised since the claim', () => {
+  it('is found out', async () => {
+    const file = freshFile();
+    using repos = sqliteRepos(file);
     await repos.events.append([anEntry()], { now: NOW });
-    const claim = async (now: number): Promise<ClaimedDelivery> => {
-      const [one] = (await repos.events.claimExpress({ now, leaseUntil: now + 10, limit: 1 })).deliveries;
-      if (one === undefined) throw new Error('Nothing was claimed');
-      return one;
-    };
-    const given = await claim(NOW);
-    const { attempt: _attempt, ...back } = delivered(given);
-    const again = { status: 'waiting', dueAt: NOW, queue: 'express' } as const;
-    await repos.events.settle([{ ...back, next: again }], { now: NOW });
-    const lost = await claim(NOW);
-    const held = await claim(NOW + 10);
-    await repos.events.settle([delivered(lost)], { now: NOW + 10 });
-    expect(await repos.events.settle([delivered(held)], { now: NOW + 10 })).toEqual(['applied']);
-    const attempts = await repos.events.attempts(held.delivery.id);
+    const { deliveries } = await repos.events.claimExpress({ now: NOW, leaseUntil: EXPIRY, limit: 1 });
+    const held = deliveries.map(delivered);
+    // Under a token that nobody was given: recorded, and that is all.
+    const strayed = held.map((settlement) => ({ ...settlement, token: 99 }));
+    using others = sqliteRepos(file);
+    expect(await others.events.settle(strayed, { now: NOW })).toEqual(['late']);
+    expect(await repos.events.settle(held, { now: NOW })).toEqual(['applied']);
+    const attempts = await repos.events.attempts(held[0]?.deliveryId ?? '');
     expect(attempts.map(({ number, token, late }) => [number, token, late])).toEqual([
-      [1, 2, true],
-      [2, 3, false],
+      [1, 99, true],
+      [2, 1, false],
     ]);
   });
 });
