@@ -28,8 +28,8 @@ const NEXT_EXPRESS = `SELECT wake_at FROM surehook_deliveries
   WHERE queue = 0 AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1`;
 const NEXT_OWN = `SELECT wake_at FROM surehook_deliveries
   WHERE queue = 1 AND webhook_id = ? AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1`;
-/** The expressions see the row as it was: one that is delivering (1) has lost that claim. */
-const LEASE = `UPDATE surehook_deliveries SET status = 1, token = token + 1, wake_at = ?, claimed_at = ?,
+/** The expressions see the row as it was: one that is delivering (1) has lost that claim. OR FAIL as in `rowsInsert`. */
+const LEASE = `UPDATE OR FAIL surehook_deliveries SET status = 1, token = token + 1, wake_at = ?, claimed_at = ?,
   attempts = attempts + (status = 1), lost = lost + (status = 1)
   WHERE seq IN (SELECT value FROM json_each(?))`;
 
@@ -116,10 +116,11 @@ interface Next {
 
 function claimedOf(rows: readonly ClaimableRow[], claimed: Claimed): ClaimedDelivery[] {
   return rows.map((row) => {
-    const [seq, , id] = row;
     const event = claimed.contents.eventOf(row);
-    claimed.places.note(id, seq);
-    return { delivery: leased(row, event, claimed), event };
+    const delivery = leased(row, event, claimed);
+    const { id, attempts, orderingKey } = delivery;
+    claimed.places.note(id, { seq: row[0], attempts, takesTurns: orderingKey !== undefined });
+    return { delivery, event };
   });
 }
 

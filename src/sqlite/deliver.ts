@@ -1,21 +1,33 @@
 import type { AttemptData } from '../domain/delivery.ts';
 import type { Settlement } from '../repos.ts';
 import { attemptKinds, attemptText } from '../sql/attempt-columns.ts';
-import { INSERT_ATTEMPT } from './attempt-rows.ts';
+import type { ClaimedPlace } from './claimed-places.ts';
 import { alignEnded } from './line.ts';
-import type { Statements } from './statements.ts';
+import { insertRows, rowsInsert } from './rows-insert.ts';
+import type { Statements, Value } from './statements.ts';
 
 /** The numbers are those of `statusCodes`: 1 is delivering, 3 delivered. */
 const HELD = `SELECT seq, id, token, attempts, ordering_key FROM surehook_deliveries
   WHERE seq IN (SELECT value FROM json_each(?)) AND status = 1`;
-const DELIVER = `UPDATE surehook_deliveries
+/**
+ * Ends claims of one token and one count of attempts, which most have in common. No id is compared: no other delivery is ever given the place. OR FAIL as in
+ * `rowsInsert`.
+ */
+const DELIVER = `UPDATE OR FAIL surehook_deliveries
   SET status = 3, wake_at = NULL, completed_at = ?, attempts = attempts + 1, tries = tries + 1
-  WHERE seq IN (SELECT value FROM json_each(?))`;
+  WHERE seq IN (SELECT value FROM json_each(?)) AND token = ? AND attempts = ? AND status = 1 RETURNING seq`;
+const INSERT_SETTLED = rowsInsert(
+  'surehook_attempts (delivery_seq, number, token, kind, data)',
+  `(?, ?, ?, ${attemptKinds.settled}, ?)`,
+);
 
-/** A settlement of the usual kind, and where its delivery may be. */
-export interface Success extends Settlement {
-  readonly attempt: AttemptData;
-  readonly seq: number;
+/** A settlement of the usual kind. */
+export type SuccessfulSettlement = Settlement & { readonly attempt: AttemptData };
+
+/** One, and where its delivery is. */
+export interface Success {
+  readonly settlement: SuccessfulSettlement;
+  readonly place: ClaimedPlace;
 }
 
 type HeldRow = readonly [
@@ -26,43 +38,75 @@ type HeldRow = readonly [
   orderingKey: string | null,
 ];
 
-/** Whether the claims that these settlements end are all present ones. */
-export function areHeld(sql: Statements, parts: readonly (Settlement & { readonly seq: number })[]): boolean {
+/** Where the deliveries are whose claims these settlements end; undefined unless all of the claims are present ones. */
+export function heldPlaces(
+  sql: Statements,
+  parts: readonly (Settlement & { readonly seq: number })[],
+): readonly ClaimedPlace[] | undefined {
   const rows = sql.rows<HeldRow>(HELD, JSON.stringify(parts.map(({ seq }) => seq)));
-  const held = new Set(rows.map(([, id, token]) => `${token} ${id}`));
-  return parts.every(({ deliveryId, token }) => held.has(`${token} ${deliveryId}`));
+  const held = new Map(
+    rows.map(([seq, id, token, attempts, orderingKey]) => [
+      `${token} ${id}`,
+      { seq, attempts, takesTurns: orderingKey !== null },
+    ]),
+  );
+  const places = parts.flatMap(({ deliveryId, token }) => held.get(`${token} ${deliveryId}`) ?? []);
+  return places.length === parts.length ? places : undefined;
 }
 
 /** Whether it is of the kind that nearly all are: one counted attempt, and the endpoint took it. */
-export function isSuccess(settlement: Settlement): settlement is Settlement & { attempt: AttemptData } {
+export function isSuccess(settlement: Settlement): settlement is SuccessfulSettlement {
   return settlement.next.status === 'delivered' && settlement.attempt?.counted === true;
 }
 
 /**
- * Ends all claims that are held as the settlements say, with one statement where each by itself would cost twice as much. No delivery
- * may occur twice. Must be run in a transaction. Returns the ids of those that were ended.
+ * Ends claims as the settlements say, many with one statement where each by itself would cost several times as much. No delivery
+ * may occur twice. Must be run in a transaction. Returns those that were ended: the claims of the others are not held, or not as they were made.
  */
-export function deliver(sql: Statements, successes: readonly Success[], now: number): ReadonlySet<string> {
-  if (successes.length === 0) return new Set();
-  const rows = sql.rows<HeldRow>(HELD, JSON.stringify(successes.map(({ seq }) => seq)));
-  const places = new Map(rows.map((row) => [row[0], row]));
-  const ended: number[] = [];
-  const ofLines: number[] = [];
-  const ids = new Set<string>();
+export function deliver(sql: Statements, successes: readonly Success[], now: number): readonly Success[] {
+  const ended = alikeOf(successes).flatMap((alike) => endAlike(sql, alike, now));
+  insertRows(sql, INSERT_SETTLED, attemptValues(ended));
+  for (const { place } of ended) if (place.takesTurns) alignEnded(sql, place.seq, false);
+  return ended;
+}
+
+function endAlike(sql: Statements, alike: readonly Success[], now: number): readonly Success[] {
+  const [first] = alike;
+  if (first === undefined) return [];
+  const seqs = JSON.stringify(alike.map(({ place }) => place.seq));
+  const rows = sql.rows<readonly [seq: number]>(
+    DELIVER,
+    now,
+    seqs,
+    first.settlement.token,
+    first.place.attempts,
+  );
+  if (rows.length === alike.length) return alike;
+  const ended = new Set(rows.map(([seq]) => seq));
+  return alike.filter(({ place }) => ended.has(place.seq));
+}
+
+/** Those with one token and one count of attempts together. */
+function alikeOf(successes: readonly Success[]): readonly (readonly Success[])[] {
+  const groups = new Map<string, Success[]>();
+  for (const success of successes) {
+    const key = `${success.settlement.token} ${success.place.attempts}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [success]);
+    else group.push(success);
+  }
+  return [...groups.values()];
+}
+
+function attemptValues(successes: readonly Success[]): Value[] {
+  const values: Value[] = [];
   let text = '';
   let known: AttemptData | undefined;
-  for (const { seq, deliveryId, token, attempt } of successes) {
-    const [, id, heldToken, attempts = 0, orderingKey = null] = places.get(seq) ?? [];
-    if (id !== deliveryId || heldToken !== token) continue;
+  for (const { settlement, place } of successes) {
     // The members of a batch have one attempt in common.
-    if (attempt !== known) text = attemptText(attempt);
-    known = attempt;
-    sql.run(INSERT_ATTEMPT, seq, attempts + 1, token, attemptKinds.settled, text);
-    ended.push(seq);
-    if (orderingKey !== null) ofLines.push(seq);
-    ids.add(id);
+    if (settlement.attempt !== known) text = attemptText(settlement.attempt);
+    known = settlement.attempt;
+    values.push(place.seq, place.attempts + 1, settlement.token, text);
   }
-  sql.run(DELIVER, now, JSON.stringify(ended));
-  for (const seq of ofLines) alignEnded(sql, seq, false);
-  return ids;
+  return values;
 }

@@ -1,6 +1,7 @@
 import type { PruneRequest, PruneResult } from '../repos.ts';
 import { statusCodes } from '../sql/codes.ts';
 import { align } from './line.ts';
+import { keepNextPlace } from './next-place.ts';
 import type { Statements } from './statements.ts';
 
 /** `line` is the ordering key of one that blocks. */
@@ -46,13 +47,14 @@ export function prune(sql: Statements, request: PruneRequest, pruned: AttemptsPr
   const { deliveredBefore, exhaustedBefore, limit } = request;
   const delivered = ended(sql, statusCodes.delivered, { before: deliveredBefore, limit });
   const exhausted = ended(sql, statusCodes.exhausted, { before: exhaustedBefore, limit });
+  const unheard = deliveredBefore === undefined ? [] : sql.all<Numbered>(UNHEARD, deliveredBefore, limit);
+  if (delivered.length + exhausted.length + unheard.length > 0) keepNextPlace(sql);
   const gone = remove(sql, [...delivered, ...exhausted]);
   const { attemptsBefore: before } = request;
   const stripped = [
     strip(sql, pruned.delivered, { status: 'delivered', before, limit }),
     strip(sql, pruned.exhausted, { status: 'exhausted', before, limit }),
   ] as const;
-  const unheard = deliveredBefore === undefined ? [] : sql.all<Numbered>(UNHEARD, deliveredBefore, limit);
   const sizes = [delivered, exhausted, unheard, stripped[0].rows, stripped[1].rows].map(
     ({ length }) => length,
   );

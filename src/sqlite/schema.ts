@@ -3,7 +3,8 @@
  * transaction that records it in `surehook_migrations`.
  *
  * - `seq` is the order of append. An event takes the numbers from its own `seq` on, one for each of its `fan_out` deliveries, so
- *   that the deliveries of an event are a range and need no index.
+ *   that the deliveries of an event are a range and need no index. A number is never given twice: `next-place` of `surehook_numbers` outlives
+ *   the last event.
  * - `wake_at` is when a delivery can be claimed next: `due_at` while it waits, the end of the lease while it is leased, null in
  *   every other status. The two queues are partial indexes over it, so that a claim reads the head of an index and nothing else.
  * - `place` is null unless a delivery holds its place in the line of its ordering key: 0 while it is delivering, else 1. Whose turn it is is the

@@ -3,8 +3,8 @@ import type { Settlement, SettleResult } from '../repos.ts';
 import { attemptKinds, attemptText } from '../sql/attempt-columns.ts';
 import { queueCodes, reasonCodes } from '../sql/codes.ts';
 import { INSERT_ATTEMPT } from './attempt-rows.ts';
-import type { ClaimedPlaces } from './claimed-places.ts';
-import { areHeld, deliver, isSuccess, type Success } from './deliver.ts';
+import type { ClaimedPlace, ClaimedPlaces } from './claimed-places.ts';
+import { deliver, heldPlaces, isSuccess, type Success } from './deliver.ts';
 import { alignEnded } from './line.ts';
 import type { Statements } from './statements.ts';
 
@@ -36,18 +36,27 @@ export function settleAll(
 ): SettleResult[] {
   // A place is given once: where a delivery occurs twice only the first can be among the successes, and the order is kept.
   const hints = settlements.map(({ deliveryId }) => places.take(deliveryId));
-  const successes = settlements.flatMap((settlement, index): Success[] => {
-    const seq = hints[index];
-    const isSingle = seq !== undefined && settlement.others === undefined;
-    return isSingle && isSuccess(settlement) ? [{ ...settlement, seq }] : [];
-  });
-  const delivered = deliver(sql, successes, now);
+  const successes = settlements.map((settlement, index) => successOf(settlement, hints[index]));
+  const delivered = new Set(
+    deliver(
+      sql,
+      successes.flatMap((success) => success ?? []),
+      now,
+    ),
+  );
   return settlements.map((settlement, index) => {
-    const hint = hints[index];
+    const success = successes[index];
+    if (success !== undefined && delivered.has(success)) return 'applied';
+    const hint = hints[index]?.seq;
     if (settlement.others !== undefined) return settleBatch(sql, settlement, { now, places, hint });
-    const isDone = hint !== undefined && delivered.has(settlement.deliveryId);
-    return isDone ? 'applied' : settle(sql, settlement, { now, hint });
+    return settle(sql, settlement, { now, hint });
   });
+}
+
+/** What can be ended together with others of its kind. */
+function successOf(settlement: Settlement, place: ClaimedPlace | undefined): Success | undefined {
+  const isPlaced = place !== undefined && settlement.others === undefined;
+  return isPlaced && isSuccess(settlement) ? { settlement, place } : undefined;
 }
 
 /** All of a batch or none of it. */
@@ -65,12 +74,14 @@ function settleBatch(
   const placed = each.map((part, index) => ({
     ...part,
     seq:
-      (index === 0 ? hint : places.take(part.deliveryId)) ??
+      (index === 0 ? hint : places.take(part.deliveryId)?.seq) ??
       sql.get<Stored>(FIND, part.deliveryId)?.seq ??
       -1,
   }));
-  if (!areHeld(sql, placed)) return each.map((part) => settleLate(sql, part))[0] ?? 'unknown';
-  if (isSuccess(one)) deliver(sql, placed as readonly Success[], now);
+  const held = heldPlaces(sql, placed);
+  if (held === undefined) return each.map((part) => settleLate(sql, part))[0] ?? 'unknown';
+  const successes = held.flatMap((place, index) => successOf(placed[index] ?? one, place) ?? []);
+  if (successes.length > 0) deliver(sql, successes, now);
   else for (const { seq, ...part } of placed) settle(sql, part, { now, hint: seq });
   return 'applied';
 }

@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sqliteRepos } from '../../src/sqlite/index.ts';
+import { ROWS_AT_ONCE } from '../../src/sqlite/rows-insert.ts';
 import { anAttempt, anEntry, anEvent, aWebhook, LONG_AGO_MS } from '../../src/testing/contract/records.ts';
 
 const NOW = LONG_AGO_MS + 1_000_000;
@@ -26,11 +27,15 @@ beforeAll(async () => {
     ],
     { now: NOW },
   );
+  const many = Array.from({ length: ROWS_AT_ONCE }, () => anEntry({ webhookId: 'whk_many' }));
+  await events.append(many, { now: NOW + 90_000 });
+  await events.append([...many, ...many], { now: NOW + 90_000 });
+  await expect(events.append([anEntry({ id: 'dlv_1' })], { now: NOW })).rejects.toThrow('in use');
   const bodies = new Map([['dlv_body', new Uint8Array(1)]]);
   await events.append([{ ...anEntry({ id: 'dlv_body' }), bodies }], { now: NOW });
-  await events.claimExpress({ ...LEASE, limit: 9 });
+  await events.claimExpress({ ...LEASE, limit: 99 });
   await events.claimQueues({ ...LEASE, queues: [{ webhookId: 'whk_own', limit: 9 }] });
-  await events.claimExpress({ now: NOW + 5_000, leaseUntil: NOW + 9_000, limit: 9 });
+  await events.claimExpress({ now: NOW + 5_000, leaseUntil: NOW + 9_000, limit: 99 });
   const batch = { id: 'bat_1', maxEvents: 9, maxBytes: 99_999, maxWaitMs: 0 };
   await events.append([anEntry({ queue: 'own', webhookId: 'whk_b' })], { now: NOW });
   for (let calls = 0; calls < 2; calls += 1) {
@@ -52,7 +57,7 @@ beforeAll(async () => {
       ],
       { now: 1 },
     );
-    await events.claimExpress({ now: NOW + 5_000, leaseUntil: NOW + 9_000, limit: 9 });
+    await events.claimExpress({ now: NOW + 5_000, leaseUntil: NOW + 9_000, limit: 99 });
   }
   await events.settle([{ ...settlement(3), next: ends[1] }], { now: 1 });
   await events.exhaustQueue({ webhookId: 'whk_own', reason: 'cancelled', now: NOW, limit: 9 });
@@ -130,7 +135,7 @@ function scansOf(text: string): string[] {
   return planOf(text).filter(
     (step) =>
       step.startsWith('SCAN') &&
-      !/^SCAN (json_each|own|CONSTANT ROW|\(subquery)/.test(step) &&
+      !/^SCAN (json_each|own|\d+-ROW VALUES CLAUSE|CONSTANT ROW|\(subquery)/.test(step) &&
       !(isHead && /USING (COVERING )?INDEX/.test(step)) &&
       !(isHead && step === 'SCAN surehook_events' && text.includes('ORDER BY seq DESC LIMIT 1')),
   );
@@ -175,8 +180,13 @@ describe('the statements', () => {
       /^SELECT seq FROM surehook_deliveries\s+WHERE queue = 1/,
       'surehook_deliveries_own (webhook_id=?',
     ],
-    ['settling', /^UPDATE surehook_deliveries SET status = 3/, 'INTEGER PRIMARY KEY (rowid=?)'],
-    ['leasing', /^UPDATE surehook_deliveries SET status = 1/, 'INTEGER PRIMARY KEY (rowid=?)'],
+    [
+      'what is taken back',
+      /^DELETE FROM surehook_events WHERE seq >=/,
+      'INTEGER PRIMARY KEY (rowid>? AND rowid<?)',
+    ],
+    ['settling', /^UPDATE (OR FAIL )?surehook_deliveries\s+SET status = 3/, 'INTEGER PRIMARY KEY (rowid=?)'],
+    ['leasing', /^UPDATE OR FAIL surehook_deliveries SET status = 1/, 'INTEGER PRIMARY KEY (rowid=?)'],
     [
       'whose turn it is',
       /place IS NOT NULL ORDER BY place, seq/,
