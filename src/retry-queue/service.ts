@@ -13,6 +13,10 @@ import { Rates } from './rates.ts';
 
 /** Queues that one call claims from. */
 const MAX_QUEUES_PER_CLAIM = 64;
+/** Deliveries that one call asks for, about: what it brings is sent while the next call is under way. */
+const MAX_DELIVERIES_PER_CLAIM = 1_000;
+/** Calls under way at a time: while the store answers one, this process works on what another brought. */
+const MAX_CALLS = 2;
 /** Lost claims of a queue that is given up that are taken over at a time. */
 const LOST_AT_A_TIME = 16;
 
@@ -41,6 +45,12 @@ interface ClaimMade {
   readonly leaseUntil: number;
 }
 
+/** What one call asks for of one queue. */
+interface Wish extends Omit<ClaimMade, 'leaseUntil'> {
+  readonly holding: Holding;
+  readonly limit: number;
+}
+
 /** Serves held queues: claims from them what may be sent now, and gives them back when there is nothing to do. */
 export class Service {
   readonly #parts: RetryQueueParts;
@@ -50,7 +60,8 @@ export class Service {
   readonly #drain: Drain;
   readonly #rates: Rates;
   readonly #wanted = new Map<Holding, { readonly limit: number; readonly stirs: number }>();
-  #isClaiming = false;
+  readonly #unknown = new Set<Holding>();
+  #calls = 0;
   #asked = 0;
 
   constructor(parts: RetryQueueParts, hooks: ServiceHooks) {
@@ -86,7 +97,7 @@ export class Service {
     if (holding.busy || !run.accepting) return;
     holding.cancelTimer();
     const webhook = cache.peek(holding.webhookId);
-    if (webhook === undefined) void this.#load(holding);
+    if (webhook === undefined) this.#load(holding);
     else if (webhook === null) this.#give(holding, null);
     else this.#serve(holding, webhook);
   }
@@ -103,12 +114,23 @@ export class Service {
     await this.#keeper.releaseAll(holdings);
   }
 
-  async #load(holding: Holding): Promise<void> {
-    const { run, cache } = this.#parts;
+  #load(holding: Holding): void {
     holding.busy = true;
-    await run.outage('webhooks.getMany').persist(() => cache.load([holding.webhookId]));
-    holding.busy = false;
-    this.attend(holding);
+    this.#unknown.add(holding);
+    // All that one turn of the engine meets is read together.
+    if (this.#unknown.size === 1) queueMicrotask(() => void this.#loadAll());
+  }
+
+  async #loadAll(): Promise<void> {
+    const { run, cache } = this.#parts;
+    const holdings = [...this.#unknown];
+    this.#unknown.clear();
+    const ids = holdings.map(({ webhookId }) => webhookId);
+    await run.outage('webhooks.getMany').persist(() => cache.load(ids));
+    for (const holding of holdings) {
+      holding.busy = false;
+      this.attend(holding);
+    }
   }
 
   #serve(holding: Holding, webhook: WebhookRecord): void {
@@ -210,36 +232,57 @@ export class Service {
     holding.busy = true;
     this.#asked += limit;
     this.#wanted.set(holding, { limit, stirs: holding.stirs });
-    if (this.#isClaiming) return;
-    this.#isClaiming = true;
+    this.#callSoon();
+  }
+
+  #callSoon(): void {
+    if (this.#calls === MAX_CALLS) return;
+    this.#calls += 1;
     // By microtask, so that all that one turn of the engine wants makes one call.
     queueMicrotask(() => void this.#claim());
   }
 
   async #claim(): Promise<void> {
-    const { run, settings, events } = this.#parts;
+    const { run } = this.#parts;
     while (this.#wanted.size > 0 && !run.ended) {
-      const batch = [...this.#wanted].slice(0, MAX_QUEUES_PER_CLAIM);
-      for (const [holding] of batch) this.#wanted.delete(holding);
-      const now = run.now();
-      const leaseUntil = now + settings.leaseMs;
-      const wishes = batch.map(([holding, { limit }]) => this.#claimsOf(holding, limit));
-      const queues = wishes.flat();
-      const done = await this.#claims.attempt(() => events.claimQueues({ now, leaseUntil, queues }));
-      let at = 0;
-      batch.forEach(([holding, { limit, stirs }], index) => {
-        this.#asked -= limit;
-        holding.busy = false;
-        const wish = wishes[index] ?? [];
-        const results = done?.value.slice(at, at + wish.length);
-        at += wish.length;
-        if (results !== undefined) this.#claimed(holding, results, { queues: wish, stirs, leaseUntil });
-        this.attend(holding);
-      });
-      this.#parts.dispatcher().refill();
+      const wishes = this.#nextWishes();
+      if (this.#wanted.size > 0) this.#callSoon();
+      await this.#claimOnce(wishes);
     }
-    this.#isClaiming = false;
+    this.#calls -= 1;
     this.#parts.changed();
+  }
+
+  /** What the next call asks for: no queue is in two calls at a time. */
+  #nextWishes(): readonly Wish[] {
+    const wishes: Wish[] = [];
+    let left = MAX_DELIVERIES_PER_CLAIM;
+    for (const [holding, { limit, stirs }] of this.#wanted) {
+      const queues = this.#claimsOf(holding, limit);
+      left -= queues.reduce((sum, { batch }) => sum + (batch?.maxEvents ?? 0), 0);
+      if (wishes.length === MAX_QUEUES_PER_CLAIM || (wishes.length > 0 && left < 0)) break;
+      this.#wanted.delete(holding);
+      wishes.push({ holding, limit, stirs, queues });
+    }
+    return wishes;
+  }
+
+  async #claimOnce(wishes: readonly Wish[]): Promise<void> {
+    const { run, settings, events, dispatcher } = this.#parts;
+    const now = run.now();
+    const leaseUntil = now + settings.leaseMs;
+    const asked = wishes.flatMap(({ queues }) => queues);
+    const done = await this.#claims.attempt(() => events.claimQueues({ now, leaseUntil, queues: asked }));
+    let at = 0;
+    for (const { holding, limit, stirs, queues } of wishes) {
+      this.#asked -= limit;
+      holding.busy = false;
+      const results = done?.value.slice(at, at + queues.length);
+      at += queues.length;
+      if (results !== undefined) this.#claimed(holding, results, { queues, stirs, leaseUntil });
+      this.attend(holding);
+    }
+    dispatcher().refill();
   }
 
   /** One claim for as many deliveries as there is room for; of a batched webhook, one for each batch. */
