@@ -13,7 +13,7 @@ import type { Tables } from './tables.ts';
 const UNIQUE_VIOLATION = '23505';
 const RUNS = 5;
 /** Deliveries that one transaction leases in batches, about: with their bodies they are held in memory at once. */
-const MOST_LEASED = 2_000;
+const MOST_LEASED = 5_000;
 
 /**
  * Claims: one statement leases what is due, records the claims that were lost, and brings the events. Rows that another

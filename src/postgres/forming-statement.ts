@@ -6,6 +6,24 @@ import { oneByOne, UNITS } from './one-by-one.ts';
 import { asNumber, bodyOf } from './rows.ts';
 import type { Tables } from './tables.ts';
 
+const OF_DELIVERY = [
+  'id',
+  'event_id',
+  'tenant_id',
+  'event_type',
+  'attempts',
+  'tries',
+  'lost',
+  'due_at',
+  'token',
+  'created_at',
+  'seq',
+]
+  .map((name) => `d.${name}`)
+  .join(', ');
+const OF_EVENT = ['e_tenant_id', 'e_type', 'e_created_at', 'idempotency_key', 'fingerprint', 'extra']
+  .map((name) => `i.${name}`)
+  .join(', ');
 const TEXTS = [
   'id',
   'event_id',
@@ -107,7 +125,7 @@ claimed AS (
     batch_id = ($9::text[])[i.nr], batch_size = sizes.sizes[i.nr], refusals = 0
   FROM due i, clock, sizes
   WHERE ${oneByOne('i')} AND sizes.sizes[i.nr] > 0 AND d.ctid = i.row
-  RETURNING d.*, i.nr, i.e_tenant_id, i.e_type, i.e_created_at, i.idempotency_key, i.fingerprint, i.extra, ${bodyOf(tables, 'd', 'i')} AS body
+  RETURNING ${OF_DELIVERY}, i.nr, ${OF_EVENT}, ${bodyOf(tables, 'd', 'i')} AS body
 ),
 found AS MATERIALIZED (
   SELECT a.queue, coalesce((SELECT bool_or(j.is_mixed) FROM judged j WHERE j.queue = a.queue), false) AS is_mixed,

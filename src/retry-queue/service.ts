@@ -13,8 +13,10 @@ import { Rates } from './rates.ts';
 
 /** Queues that one call claims from. */
 const MAX_QUEUES_PER_CLAIM = 64;
-/** Deliveries that one call asks for, about: what it brings is sent while the next call is under way. */
-const MAX_DELIVERIES_PER_CLAIM = 1_000;
+/** Deliveries in batches that one call is to bring, about: they are sent while the next call is under way. */
+const MAX_BATCHED_PER_CLAIM = 1_000;
+/** The least of what was asked for that is expected to come. */
+const LEAST_YIELD = 1 / 8;
 /** Calls under way at a time: while the store answers one, this process works on what another brought. */
 const MAX_CALLS = 2;
 /** Lost claims of a queue that is given up that are taken over at a time. */
@@ -62,6 +64,8 @@ export class Service {
   readonly #wanted = new Map<Holding, { readonly limit: number; readonly stirs: number }>();
   readonly #unknown = new Set<Holding>();
   #calls = 0;
+  /** The share of the deliveries asked for in batches that the last call brought. */
+  #yield = 1;
   #asked = 0;
 
   constructor(parts: RetryQueueParts, hooks: ServiceHooks) {
@@ -256,10 +260,10 @@ export class Service {
   /** What the next call asks for: no queue is in two calls at a time. */
   #nextWishes(): readonly Wish[] {
     const wishes: Wish[] = [];
-    let left = MAX_DELIVERIES_PER_CLAIM;
+    let left = MAX_BATCHED_PER_CLAIM;
     for (const [holding, { limit, stirs }] of this.#wanted) {
       const queues = this.#claimsOf(holding, limit);
-      left -= queues.reduce((sum, { batch }) => sum + (batch?.maxEvents ?? 0), 0);
+      left -= mostInBatches(queues) * this.#yield;
       if (wishes.length === MAX_QUEUES_PER_CLAIM || (wishes.length > 0 && left < 0)) break;
       this.#wanted.delete(holding);
       wishes.push({ holding, limit, stirs, queues });
@@ -273,6 +277,8 @@ export class Service {
     const leaseUntil = now + settings.leaseMs;
     const asked = wishes.flatMap(({ queues }) => queues);
     const done = await this.#claims.attempt(() => events.claimQueues({ now, leaseUntil, queues: asked }));
+    const most = mostInBatches(asked);
+    if (done !== undefined && most > 0) this.#yield = Math.max(LEAST_YIELD, batchedIn(done.value) / most);
     let at = 0;
     for (const { holding, limit, stirs, queues } of wishes) {
       this.#asked -= limit;
@@ -349,4 +355,16 @@ export class Service {
     seen.isCurrent = true;
     this.attend(holding);
   }
+}
+
+/** How many deliveries the batches that are asked for can have. */
+function mostInBatches(queues: readonly QueueClaim[]): number {
+  return queues.reduce((sum, { limit, batch }) => sum + limit * (batch?.maxEvents ?? 0), 0);
+}
+
+function batchedIn(results: readonly ClaimResult[]): number {
+  return results.reduce(
+    (sum, { deliveries }) => sum + (deliveries[0]?.delivery.batch ? deliveries.length : 0),
+    0,
+  );
 }
