@@ -17,8 +17,8 @@ const MAX_QUEUES_PER_CLAIM = 64;
 const MAX_BATCHED_PER_CLAIM = 1_000;
 /** The least of what was asked for that is expected to come. */
 const LEAST_YIELD = 1 / 8;
-/** Calls under way at a time: while the store answers one, this process works on what another brought. */
-const MAX_CALLS = 2;
+/** Calls for batches under way at a time: each brings much, and while the store answers one, what another brought is sent. */
+const MAX_CALLS = 3;
 /** Lost claims of a queue that is given up that are taken over at a time. */
 const LOST_AT_A_TIME = 16;
 
@@ -236,11 +236,12 @@ export class Service {
     holding.busy = true;
     this.#asked += limit;
     this.#wanted.set(holding, { limit, stirs: holding.stirs });
-    this.#callSoon();
+    this.#callFor(holding);
   }
 
-  #callSoon(): void {
-    if (this.#calls === MAX_CALLS) return;
+  #callFor({ webhookId }: Holding): void {
+    const isBatched = this.#parts.cache.peek(webhookId)?.delivery.mode === 'batched';
+    if (this.#calls >= (isBatched ? MAX_CALLS : 1)) return;
     this.#calls += 1;
     // By microtask, so that all that one turn of the engine wants makes one call.
     queueMicrotask(() => void this.#claim());
@@ -250,7 +251,7 @@ export class Service {
     const { run } = this.#parts;
     while (this.#wanted.size > 0 && !run.ended) {
       const wishes = this.#nextWishes();
-      if (this.#wanted.size > 0) this.#callSoon();
+      for (const [holding] of this.#wanted) this.#callFor(holding);
       await this.#claimOnce(wishes);
     }
     this.#calls -= 1;
