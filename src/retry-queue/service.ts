@@ -13,10 +13,8 @@ import { Rates } from './rates.ts';
 
 /** Queues that one call claims from. */
 const MAX_QUEUES_PER_CLAIM = 64;
-/** Deliveries in batches that one call is to bring, about: they are sent while the next call is under way. */
-const MAX_BATCHED_PER_CLAIM = 1_000;
-/** The least of what was asked for that is expected to come. */
-const LEAST_YIELD = 1 / 8;
+/** Deliveries in batches that one call asks for, about. */
+const MAX_BATCHED_PER_CLAIM = 2_000;
 /** Calls for batches under way at a time: each brings much, and while the store answers one, what another brought is sent. */
 const MAX_CALLS = 3;
 /** Lost claims of a queue that is given up that are taken over at a time. */
@@ -62,10 +60,7 @@ export class Service {
   readonly #drain: Drain;
   readonly #rates: Rates;
   readonly #wanted = new Map<Holding, { readonly limit: number; readonly stirs: number }>();
-  readonly #unknown = new Set<Holding>();
   #calls = 0;
-  /** The share of the deliveries asked for in batches that the last call brought. */
-  #yield = 1;
   #asked = 0;
 
   constructor(parts: RetryQueueParts, hooks: ServiceHooks) {
@@ -101,7 +96,7 @@ export class Service {
     if (holding.busy || !run.accepting) return;
     holding.cancelTimer();
     const webhook = cache.peek(holding.webhookId);
-    if (webhook === undefined) this.#load(holding);
+    if (webhook === undefined) void this.#load(holding);
     else if (webhook === null) this.#give(holding, null);
     else this.#serve(holding, webhook);
   }
@@ -118,23 +113,12 @@ export class Service {
     await this.#keeper.releaseAll(holdings);
   }
 
-  #load(holding: Holding): void {
-    holding.busy = true;
-    this.#unknown.add(holding);
-    // All that one turn of the engine meets is read together.
-    if (this.#unknown.size === 1) queueMicrotask(() => void this.#loadAll());
-  }
-
-  async #loadAll(): Promise<void> {
+  async #load(holding: Holding): Promise<void> {
     const { run, cache } = this.#parts;
-    const holdings = [...this.#unknown];
-    this.#unknown.clear();
-    const ids = holdings.map(({ webhookId }) => webhookId);
-    await run.outage('webhooks.getMany').persist(() => cache.load(ids));
-    for (const holding of holdings) {
-      holding.busy = false;
-      this.attend(holding);
-    }
+    holding.busy = true;
+    await run.outage('webhooks.getMany').persist(() => cache.load([holding.webhookId]));
+    holding.busy = false;
+    this.attend(holding);
   }
 
   #serve(holding: Holding, webhook: WebhookRecord): void {
@@ -264,7 +248,7 @@ export class Service {
     let left = MAX_BATCHED_PER_CLAIM;
     for (const [holding, { limit, stirs }] of this.#wanted) {
       const queues = this.#claimsOf(holding, limit);
-      left -= mostInBatches(queues) * this.#yield;
+      for (const { batch } of queues) left -= batch?.maxEvents ?? 0;
       if (wishes.length === MAX_QUEUES_PER_CLAIM || (wishes.length > 0 && left < 0)) break;
       this.#wanted.delete(holding);
       wishes.push({ holding, limit, stirs, queues });
@@ -278,8 +262,6 @@ export class Service {
     const leaseUntil = now + settings.leaseMs;
     const asked = wishes.flatMap(({ queues }) => queues);
     const done = await this.#claims.attempt(() => events.claimQueues({ now, leaseUntil, queues: asked }));
-    const most = mostInBatches(asked);
-    if (done !== undefined && most > 0) this.#yield = Math.max(LEAST_YIELD, batchedIn(done.value) / most);
     let at = 0;
     for (const { holding, limit, stirs, queues } of wishes) {
       this.#asked -= limit;
@@ -356,16 +338,4 @@ export class Service {
     seen.isCurrent = true;
     this.attend(holding);
   }
-}
-
-/** How many deliveries the batches that are asked for can have. */
-function mostInBatches(queues: readonly QueueClaim[]): number {
-  return queues.reduce((sum, { limit, batch }) => sum + limit * (batch?.maxEvents ?? 0), 0);
-}
-
-function batchedIn(results: readonly ClaimResult[]): number {
-  return results.reduce(
-    (sum, { deliveries }) => sum + (deliveries[0]?.delivery.batch ? deliveries.length : 0),
-    0,
-  );
 }
