@@ -11,10 +11,9 @@ import { Keeper } from './keeper.ts';
 import type { RetryQueueParts } from './parts.ts';
 import { Rates } from './rates.ts';
 
-/** Queues that one call claims from. */
-const MAX_QUEUES_PER_CLAIM = 64;
-/** Deliveries in batches that one call asks for, about. */
-const MAX_BATCHED_PER_CLAIM = 2_000;
+/** Deliveries that one call asks for, about; each claim of it counts for some, so that there are 64 at most. */
+const MAX_PER_CALL = 2_048;
+const LEAST_PER_CLAIM = 32;
 /** Calls for batches under way at a time: each brings much, and while the store answers one, what another brought is sent. */
 const MAX_CALLS = 3;
 /** Lost claims of a queue that is given up that are taken over at a time. */
@@ -232,46 +231,42 @@ export class Service {
   }
 
   async #claim(): Promise<void> {
-    const { run } = this.#parts;
+    const { run, settings, events, dispatcher, changed } = this.#parts;
     while (this.#wanted.size > 0 && !run.ended) {
+      const now = run.now();
+      const leaseUntil = now + settings.leaseMs;
       const wishes = this.#nextWishes();
-      for (const [holding] of this.#wanted) this.#callFor(holding);
-      await this.#claimOnce(wishes);
+      const queues = wishes.flatMap((wish) => wish.queues);
+      const done = await this.#claims.attempt(() => events.claimQueues({ now, leaseUntil, queues }));
+      const results = done && [...done.value];
+      for (const { holding, limit, ...wish } of wishes) {
+        this.#asked -= limit;
+        holding.busy = false;
+        const own = results?.splice(0, wish.queues.length);
+        if (own !== undefined) this.#claimed(holding, own, { ...wish, leaseUntil });
+        this.attend(holding);
+      }
+      dispatcher().refill();
     }
     this.#calls -= 1;
-    this.#parts.changed();
+    changed();
   }
 
   /** What the next call asks for: no queue is in two calls at a time. */
   #nextWishes(): readonly Wish[] {
     const wishes: Wish[] = [];
-    let left = MAX_BATCHED_PER_CLAIM;
-    for (const [holding, { limit, stirs }] of this.#wanted) {
-      const queues = this.#claimsOf(holding, limit);
-      for (const { batch } of queues) left -= batch?.maxEvents ?? 0;
-      if (wishes.length === MAX_QUEUES_PER_CLAIM || (wishes.length > 0 && left < 0)) break;
+    let left = MAX_PER_CALL;
+    for (const [holding, want] of this.#wanted) {
+      const queues = this.#claimsOf(holding, want.limit);
+      for (const { batch } of queues) left -= Math.max(LEAST_PER_CLAIM, batch?.maxEvents ?? 0);
+      if (left < 0 && wishes.length > 0) {
+        this.#callFor(holding);
+        break;
+      }
       this.#wanted.delete(holding);
-      wishes.push({ holding, limit, stirs, queues });
+      wishes.push({ ...want, holding, queues });
     }
     return wishes;
-  }
-
-  async #claimOnce(wishes: readonly Wish[]): Promise<void> {
-    const { run, settings, events, dispatcher } = this.#parts;
-    const now = run.now();
-    const leaseUntil = now + settings.leaseMs;
-    const asked = wishes.flatMap(({ queues }) => queues);
-    const done = await this.#claims.attempt(() => events.claimQueues({ now, leaseUntil, queues: asked }));
-    let at = 0;
-    for (const { holding, limit, stirs, queues } of wishes) {
-      this.#asked -= limit;
-      holding.busy = false;
-      const results = done?.value.slice(at, at + queues.length);
-      at += queues.length;
-      if (results !== undefined) this.#claimed(holding, results, { queues, stirs, leaseUntil });
-      this.attend(holding);
-    }
-    dispatcher().refill();
   }
 
   /** One claim for as many deliveries as there is room for; of a batched webhook, one for each batch. */

@@ -53,18 +53,16 @@ export class WebhookCache {
   }
 
   #readSoon(wanted: readonly string[]): Promise<void> {
-    this.#next ??= this.#readNext();
+    if (this.#next === undefined) {
+      const ids = new Set<string>();
+      const read = Promise.resolve().then(() => {
+        this.#next = undefined;
+        return this.#read([...ids]);
+      });
+      this.#next = { ids, read };
+    }
     for (const id of wanted) this.#next.ids.add(id);
     return this.#next.read;
-  }
-
-  #readNext(): { readonly ids: Set<string>; readonly read: Promise<void> } {
-    const ids = new Set<string>();
-    const read = Promise.resolve().then(() => {
-      this.#next = undefined;
-      return this.#read([...ids]);
-    });
-    return { ids, read };
   }
 
   /**
