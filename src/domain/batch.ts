@@ -26,7 +26,7 @@ export interface BatchLimits {
 export const defaultBatchLimits: BatchLimits = { maxEvents: 100, maxBytes: 262_144, maxWaitMs: 0 };
 
 /** What stands around the id, the type and the body of an event that is given bytes and not data: `,{"id":"","type":"","timestamp":"+275760-09-13T00:00:00.000Z","data":}`. */
-const ELEMENT_BYTES = 70;
+export const ELEMENT_BYTES = 70;
 
 /** What an event takes up in the body of a batch at most, in bytes. One that is an envelope already takes up what its type and time do less. */
 export function bytesInBatch({

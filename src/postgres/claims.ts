@@ -6,13 +6,14 @@ import { claimStatement, MOST_PASSES, PASSED_AT_A_TIME, passStatement } from './
 import type { Database } from './database.ts';
 import { errorCode } from './driver.ts';
 import { Floor, type Found } from './floor.ts';
+import { Forming } from './forming.ts';
 import { type Placed, roundsOf } from './rounds.ts';
 import type { Tables } from './tables.ts';
 
 const UNIQUE_VIOLATION = '23505';
 const RUNS = 5;
 /** Deliveries that one transaction leases in batches, about: with their bodies they are held in memory at once. */
-const MOST_LEASED = 2_000;
+const MOST_LEASED = 5_000;
 
 /**
  * Claims: one statement leases what is due, records the claims that were lost, and brings the events. Rows that another
@@ -23,6 +24,7 @@ export class Claims {
   readonly #express: string;
   readonly #queues: string;
   readonly #pass: string;
+  readonly #forming: Forming;
   readonly #batches: BatchClaims;
   readonly #floor = new Floor();
 
@@ -31,6 +33,7 @@ export class Claims {
     this.#express = claimStatement(tables, EXPRESS);
     this.#queues = claimStatement(tables, OWN);
     this.#pass = passStatement(tables);
+    this.#forming = new Forming(database, tables);
     this.#batches = new BatchClaims(database, tables);
   }
 
@@ -80,13 +83,20 @@ export class Claims {
         Map.groupBy(batched, ({ item }) => item.webhookId),
         wishesOf,
       ),
-    ).map((share) => {
-      return async () => {
-        const found = await untilAlone(() => this.#batches.claim(share, times));
-        for (const { item, index } of found) results[index] = item;
-      };
-    });
+    ).map((share) => () => this.#claimBatches(share, times, results));
     return [...rounds, ...shares];
+  }
+
+  async #claimBatches(
+    queues: readonly QueueWishes[],
+    times: LeaseTimes,
+    results: ClaimResult[],
+  ): Promise<void> {
+    const { results: formed, left } = await this.#forming.claim(queues, times);
+    for (const { item, index } of formed) results[index] = item;
+    if (left.length === 0) return;
+    const found = await untilAlone(() => this.#batches.claim(left, times));
+    for (const { item, index } of found) results[index] = item;
   }
 
   /** Claims from queues, each of another webhook, and once more from those where others stood before those whose turn it is. */

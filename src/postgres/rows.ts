@@ -29,8 +29,13 @@ export function eventList(e: string): string {
 }
 
 /** The select list of a delivery `d` with its event `e` as its webhook gets it: `ContentColumns`. */
-export function contentList({ listings }: Tables, d: string, e: string): string {
-  const own = `(SELECT l.body FROM ${listings} l WHERE l.webhook_id = ${d}.webhook_id AND l.created_at = ${d}.created_at AND l.delivery_id = ${d}.id)`;
+export function contentList(tables: Tables, d: string, e: string): string {
   return `${deliveryList(d)}, ${e}.tenant_id AS e_tenant_id, ${e}.type AS e_type, ${asNumber(`${e}.created_at`, 'e_created_at')},
-  CASE WHEN ${d}.body_length IS NULL THEN ${e}.body ELSE ${own} END AS body, ${e}.idempotency_key, ${e}.fingerprint, ${e}.extra`;
+  ${bodyOf(tables, d, e)} AS body, ${e}.idempotency_key, ${e}.fingerprint, ${e}.extra`;
+}
+
+/** What a delivery `d` sends: its own body, or that of its event `e`. */
+export function bodyOf({ listings }: Tables, d: string, e: string): string {
+  const own = `(SELECT l.body FROM ${listings} l WHERE l.webhook_id = ${d}.webhook_id AND l.created_at = ${d}.created_at AND l.delivery_id = ${d}.id)`;
+  return `CASE WHEN ${d}.body_length IS NULL THEN ${e}.body ELSE ${own} END`;
 }

@@ -11,8 +11,11 @@ import { Keeper } from './keeper.ts';
 import type { RetryQueueParts } from './parts.ts';
 import { Rates } from './rates.ts';
 
-/** Queues that one call claims from. */
-const MAX_QUEUES_PER_CLAIM = 64;
+/** Deliveries that one call asks for, about; each claim of it counts for some, so that there are 64 at most. */
+const MAX_PER_CALL = 2_048;
+const LEAST_PER_CLAIM = 32;
+/** Calls for batches under way at a time: each brings much, and while the store answers one, what another brought is sent. */
+const MAX_CALLS = 3;
 /** Lost claims of a queue that is given up that are taken over at a time. */
 const LOST_AT_A_TIME = 16;
 
@@ -41,6 +44,12 @@ interface ClaimMade {
   readonly leaseUntil: number;
 }
 
+/** What one call asks for of one queue. */
+interface Wish extends Omit<ClaimMade, 'leaseUntil'> {
+  readonly holding: Holding;
+  readonly limit: number;
+}
+
 /** Serves held queues: claims from them what may be sent now, and gives them back when there is nothing to do. */
 export class Service {
   readonly #parts: RetryQueueParts;
@@ -50,7 +59,7 @@ export class Service {
   readonly #drain: Drain;
   readonly #rates: Rates;
   readonly #wanted = new Map<Holding, { readonly limit: number; readonly stirs: number }>();
-  #isClaiming = false;
+  #calls = 0;
   #asked = 0;
 
   constructor(parts: RetryQueueParts, hooks: ServiceHooks) {
@@ -210,36 +219,54 @@ export class Service {
     holding.busy = true;
     this.#asked += limit;
     this.#wanted.set(holding, { limit, stirs: holding.stirs });
-    if (this.#isClaiming) return;
-    this.#isClaiming = true;
+    this.#callFor(holding);
+  }
+
+  #callFor({ webhookId }: Holding): void {
+    const isBatched = this.#parts.cache.peek(webhookId)?.delivery.mode === 'batched';
+    if (this.#calls >= (isBatched ? MAX_CALLS : 1)) return;
+    this.#calls += 1;
     // By microtask, so that all that one turn of the engine wants makes one call.
     queueMicrotask(() => void this.#claim());
   }
 
   async #claim(): Promise<void> {
-    const { run, settings, events } = this.#parts;
+    const { run, settings, events, dispatcher, changed } = this.#parts;
     while (this.#wanted.size > 0 && !run.ended) {
-      const batch = [...this.#wanted].slice(0, MAX_QUEUES_PER_CLAIM);
-      for (const [holding] of batch) this.#wanted.delete(holding);
       const now = run.now();
       const leaseUntil = now + settings.leaseMs;
-      const wishes = batch.map(([holding, { limit }]) => this.#claimsOf(holding, limit));
-      const queues = wishes.flat();
+      const wishes = this.#nextWishes();
+      const queues = wishes.flatMap((wish) => wish.queues);
       const done = await this.#claims.attempt(() => events.claimQueues({ now, leaseUntil, queues }));
-      let at = 0;
-      batch.forEach(([holding, { limit, stirs }], index) => {
+      const results = done && [...done.value];
+      for (const { holding, limit, ...wish } of wishes) {
         this.#asked -= limit;
         holding.busy = false;
-        const wish = wishes[index] ?? [];
-        const results = done?.value.slice(at, at + wish.length);
-        at += wish.length;
-        if (results !== undefined) this.#claimed(holding, results, { queues: wish, stirs, leaseUntil });
+        const own = results?.splice(0, wish.queues.length);
+        if (own !== undefined) this.#claimed(holding, own, { ...wish, leaseUntil });
         this.attend(holding);
-      });
-      this.#parts.dispatcher().refill();
+      }
+      dispatcher().refill();
     }
-    this.#isClaiming = false;
-    this.#parts.changed();
+    this.#calls -= 1;
+    changed();
+  }
+
+  /** What the next call asks for: no queue is in two calls at a time. */
+  #nextWishes(): readonly Wish[] {
+    const wishes: Wish[] = [];
+    let left = MAX_PER_CALL;
+    for (const [holding, want] of this.#wanted) {
+      const queues = this.#claimsOf(holding, want.limit);
+      for (const { batch } of queues) left -= Math.max(LEAST_PER_CLAIM, batch?.maxEvents ?? 0);
+      if (left < 0 && wishes.length > 0) {
+        this.#callFor(holding);
+        break;
+      }
+      this.#wanted.delete(holding);
+      wishes.push({ ...want, holding, queues });
+    }
+    return wishes;
   }
 
   /** One claim for as many deliveries as there is room for; of a batched webhook, one for each batch. */
