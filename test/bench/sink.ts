@@ -54,27 +54,45 @@ function answer(socket: Socket, head: string, bodyBytes: number): void {
   socket.write(ANSWERS[path] ?? 'HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n');
 }
 
-/** Answers every whole request in the data and returns what is left. */
-function consume(socket: Socket, received: Buffer): Buffer {
-  let data = received;
-  for (;;) {
-    const end = data.indexOf('\r\n\r\n');
-    if (end < 0) return data;
-    const head = data.toString('latin1', 0, end);
-    const bodyBytes = Number(LENGTH.exec(head)?.[1] ?? 0);
-    const next = end + 4 + bodyBytes;
-    if (data.length < next) return data;
-    answer(socket, head, bodyBytes);
-    data = data.subarray(next);
+/** What has come of a connection's requests: bodies are counted and not kept, because large ones would cost more to put together than to send. */
+class Requests {
+  readonly #socket: Socket;
+  /** Of a head that has not come whole. */
+  #rest: Buffer | undefined;
+  /** The request whose body is coming. */
+  #present: { readonly head: string; readonly bodyBytes: number } | undefined;
+  #missing = 0;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  take(chunk: Buffer): void {
+    let data = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
+    this.#rest = undefined;
+    for (;;) {
+      if (this.#present === undefined) {
+        const end = data.indexOf('\r\n\r\n');
+        if (end < 0) break;
+        const head = data.toString('latin1', 0, end);
+        this.#missing = Number(LENGTH.exec(head)?.[1] ?? 0);
+        this.#present = { head, bodyBytes: this.#missing };
+        data = data.subarray(end + 4);
+      }
+      const taken = Math.min(this.#missing, data.length);
+      this.#missing -= taken;
+      data = data.subarray(taken);
+      if (this.#missing > 0) return;
+      answer(this.#socket, this.#present.head, this.#present.bodyBytes);
+      this.#present = undefined;
+    }
+    if (data.length > 0) this.#rest = data;
   }
 }
 
 const server = createServer({ noDelay: true }, (socket) => {
-  let rest: Buffer | undefined;
-  socket.on('data', (chunk: Buffer) => {
-    const left = consume(socket, rest === undefined ? chunk : Buffer.concat([rest, chunk]));
-    rest = left.length > 0 ? left : undefined;
-  });
+  const requests = new Requests(socket);
+  socket.on('data', (chunk: Buffer) => requests.take(chunk));
   socket.on('error', () => socket.destroy());
 });
 
