@@ -155,18 +155,8 @@ export class Engine {
     late: number;
     retryQueues: number;
   } {
-    const { attempted, delivered, failed, exhausted, late } = this.#dispatcher.counters;
-    const { inFlight, held } = this.#dispatcher;
-    return {
-      inFlight,
-      claimed: held,
-      attempted,
-      delivered,
-      failed,
-      exhausted,
-      late,
-      retryQueues: this.#queues.held,
-    };
+    const { counters, inFlight, held } = this.#dispatcher;
+    return { ...counters, inFlight, claimed: held, retryQueues: this.#queues.held };
   }
 
   #isIdle(): boolean {
@@ -230,7 +220,7 @@ export class Engine {
   #reportUnstored(): void {
     const { held } = this.#dispatcher;
     if (held === 0) return;
-    const message = `stopped with ${held} outcomes not stored; their leases run out and they are claimed again`;
+    const message = `stopped with ${held} outcomes not stored; they will be claimed again`;
     this.#parts.reporter.emit('error', new StorageError('events.settle', message));
   }
 
@@ -243,8 +233,7 @@ export class Engine {
       for (const id of ids) this.#queues.reconsider(id);
     });
     const onWork = events.onWork?.((work) => this.#onWork(work));
-    if (onChange !== undefined) this.#unsubscribe.push(onChange);
-    if (onWork !== undefined) this.#unsubscribe.push(onWork);
+    for (const end of [onChange, onWork]) if (end !== undefined) this.#unsubscribe.push(end);
   }
 
   #onWork({ express, replays, ownQueues }: Work): void {

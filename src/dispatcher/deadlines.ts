@@ -2,8 +2,8 @@ import type { Clock } from '../clock.ts';
 
 /** Calls for the same length of time from the same millisecond on. */
 interface Round {
-  readonly from: number;
-  readonly delayMs: number;
+  readonly startedAt: number;
+  readonly timeoutMs: number;
   readonly calls: Set<() => void>;
   readonly cancel: () => void;
 }
@@ -21,29 +21,28 @@ export class Deadlines {
     this.#clock = clock;
   }
 
-  /** Calls `run` once, `delayMs` after `now`, which is the present. Returns what cancels it. */
-  schedule(now: number, delayMs: number, run: () => void): () => void {
-    if (this.#newest?.from !== now || this.#newest.delayMs !== delayMs)
-      this.#newest = this.#open(now, delayMs);
-    const round = this.#newest;
-    round.calls.add(run);
+  /** Calls `run` once, `timeoutMs` after `startedAt`, which is the present. Returns what cancels it. */
+  schedule(startedAt: number, timeoutMs: number, run: () => void): () => void {
+    const { calls, cancel } = this.#roundOf(startedAt, timeoutMs);
+    calls.add(run);
     return () => {
       // The last one leaves no timer behind that would keep the process alive.
-      if (round.calls.delete(run) && round.calls.size === 0) this.#close(round);
+      if (calls.delete(run) && calls.size === 0) cancel();
     };
   }
 
-  #open(from: number, delayMs: number): Round {
-    const cancel = this.#clock.schedule(delayMs, () => {
-      this.#close(round);
-      for (const run of round.calls) run();
+  /** One of which nothing is left has no timer any more. */
+  #roundOf(startedAt: number, timeoutMs: number): Round {
+    const newest = this.#newest;
+    if (newest?.startedAt === startedAt && newest.timeoutMs === timeoutMs && newest.calls.size > 0)
+      return newest;
+    const calls = new Set<() => void>();
+    const cancel = this.#clock.schedule(timeoutMs, () => {
+      this.#newest = undefined;
+      for (const run of calls) run();
     });
-    const round: Round = { from, delayMs, calls: new Set(), cancel };
+    const round = { startedAt, timeoutMs, calls, cancel };
+    this.#newest = round;
     return round;
-  }
-
-  #close(round: Round): void {
-    round.cancel();
-    if (round === this.#newest) this.#newest = undefined;
   }
 }

@@ -13,8 +13,7 @@ export function toClaims(deliveries: readonly ClaimedDelivery[], leaseUntil: num
 export function toBatchClaim(deliveries: readonly ClaimedDelivery[], leaseUntil: number): Claim {
   const [first, ...rest] = deliveries;
   const id = first?.delivery.batch?.id;
-  if (first === undefined || id === undefined)
-    throw new Error('the repo broke its contract: a claimed batch has no id');
+  if (first === undefined || id === undefined) throw new Error('a claimed batch has no id');
   const event = batchEvent(
     id,
     deliveries.map((one) => one.event),

@@ -34,9 +34,6 @@ export function apart(claim: Claim, webhook: WebhookRecord | null, maxLost: numb
   return singles(claim).map((one) => ({ claim: one, verdict: triage(one, webhook, maxLost) }));
 }
 
-const send = { kind: 'send' } as const;
-const hold = { kind: 'hold' } as const;
-
 function verdictOn(
   { lost, tries }: DeliveryRecord,
   webhook: WebhookRecord | null,
@@ -51,9 +48,9 @@ function verdictOn(
   switch (webhook.status.state) {
     case 'enabled':
     case 'retrying':
-      return send;
+      return { kind: 'send' };
     case 'disabled':
-      return hold;
+      return { kind: 'hold' };
     case 'unavailable':
       return { kind: 'give-up', reason: 'webhook-unavailable' };
   }

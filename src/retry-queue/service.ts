@@ -95,7 +95,7 @@ export class Service {
     if (holding.busy || !run.accepting) return;
     holding.cancelTimer();
     const webhook = cache.peek(holding.webhookId);
-    if (webhook === undefined) void this.#load(holding);
+    if (webhook === undefined) void this.#read(holding);
     else if (webhook === null) this.#give(holding, null);
     else this.#serve(holding, webhook);
   }
@@ -110,14 +110,6 @@ export class Service {
     for (const holding of holdings) this.#rates.giveBack(holding);
     await Promise.race([this.#rates.settled(), this.#parts.run.sleep(RETURN_MS)]);
     await this.#keeper.releaseAll(holdings);
-  }
-
-  async #load(holding: Holding): Promise<void> {
-    const { run, cache } = this.#parts;
-    holding.busy = true;
-    await run.outage('webhooks.getMany').persist(() => cache.load([holding.webhookId]));
-    holding.busy = false;
-    this.attend(holding);
   }
 
   #serve(holding: Holding, webhook: WebhookRecord): void {
@@ -297,8 +289,8 @@ export class Service {
     // What came while the call was under way may not be in its answer.
     const stirred = holding.stirs !== claim.stirs;
     // With a rate a claim that asks for nothing more costs a token: what this one told of the rest is gone by.
-    const told = gotAll || holding.allowance !== undefined;
-    holding.dryUntil = told && !stirred ? (nextDueAt ?? Number.POSITIVE_INFINITY) : 0;
+    const told = (gotAll || holding.allowance !== undefined) && !stirred;
+    holding.dryUntil = told ? (nextDueAt ?? Number.POSITIVE_INFINITY) : 0;
     // What is due by our clock but was not handed out is not due by the store's: its record waits for that.
     if (wanted > 0 && claims.length === 0 && !stirred)
       holding.dryUntil = Math.max(holding.dryUntil, this.#parts.run.now() + 1);
@@ -317,20 +309,23 @@ export class Service {
       !seen.isCurrent &&
       (seen.nextDueAt === undefined || holding.isOutOfTokens(this.#parts.run.now()))
     )
-      void this.#readAnew(holding, seen);
+      void this.#read(holding, seen);
     else this.#keeper.rest(holding, webhook, seen.nextDueAt);
   }
 
   /**
-   * An empty queue is closed by what is stored of its webhook, not by what is cached: another process may have set it Retrying just now. And
-   * so is put to rest one that waits for a token: its rate may just have been raised.
+   * Reads the webhook where it is not known or, after a last look, in any case: an empty queue is closed by what is stored of its webhook, because another process may have
+   * set it Retrying just now. And so is put to rest one that waits for a token: its rate may just have been raised.
    */
-  async #readAnew(holding: Holding, seen: Look): Promise<void> {
+  async #read(holding: Holding, seen?: Look): Promise<void> {
     const { run, cache } = this.#parts;
+    const { webhookId } = holding;
     holding.busy = true;
-    await run.outage('webhooks.getMany').persist(() => cache.reload(holding.webhookId));
+    await run
+      .outage('webhooks.getMany')
+      .persist<unknown>(() => (seen === undefined ? cache.load([webhookId]) : cache.reload(webhookId)));
     holding.busy = false;
-    seen.isCurrent = true;
+    if (seen !== undefined) seen.isCurrent = true;
     this.attend(holding);
   }
 }
