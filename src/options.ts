@@ -86,7 +86,7 @@ export interface SurehookOptions<Catalog extends EventCatalog = EventCatalog> {
   readonly maxResponseBytes?: number;
   /** How much of it is stored with the attempt, in bytes of UTF-8. @default 4_096 */
   readonly storedResponseBytes?: number;
-  /** Replayed deliveries that this process lets into the queues per second, so that live traffic does not suffer. @default 100 */
+  /** Replayed deliveries that this process lets into the queues per second, so that live traffic does not suffer. @default 50 */
   readonly replaysPerSecond?: number;
   /**
    * How long what has ended is kept, in ms: delivered deliveries, given up ones (the dead letters), and the attempts of either. An event goes
@@ -173,7 +173,7 @@ const numbers = {
   maxPayloadBytes: { default: 262_144, min: 1, max: 64 * 1024 * 1024 },
   maxResponseBytes: { default: 16_384, min: 0, max: 1024 * 1024 },
   storedResponseBytes: { default: 4_096, min: 0, max: 65_536 },
-  replaysPerSecond: { default: 100, min: 1, max: 1_000_000 },
+  replaysPerSecond: { default: 50, min: 1, max: 1_000_000 },
   webhookCacheMs: { default: 1_000, min: 0, max: 3_600_000 },
   storageTimeoutMs: { default: 5_000, min: 1, max: 600_000 },
 } as const satisfies Record<string, NumberOption>;

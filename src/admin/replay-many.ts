@@ -19,15 +19,17 @@ const PAGE = 500;
 
 /**
  * After each page marking rests so many times as long as the page took, up to a bound: it gets a hundredth of the time and, where live traffic makes everything take
- * longer, less of the work. 100 000 take three to five minutes on an idle machine and seven on a busy one: sending them, seventeen at the default pace, never waits for it.
+ * longer, less of the work. 100 000 take three to five minutes on an idle machine and seven on a busy one: sending them, half an hour at the default pace, never waits for it.
  */
 const REST = 99;
 const LONGEST_REST_MS = 2_000;
 
+/** What was published later than that after it began is left alone: else what is given up meanwhile could keep it going for ever. Clocks of other processes may be ahead by as much. */
+const AHEAD_MS = 3_600_000;
+
 /**
- * Replays what a filter finds. Replays are sent in the order of their marking, so that the oldest are marked first, page by page, up to the newest there was when it
- * began: those that are given up while it goes on would keep it going. All of a millisecond, of which nothing tells who came first, is marked together: they take their
- * turns by themselves, where their webhook is ordered.
+ * Replays what a filter finds. Replays are sent in the order of their marking, so that the oldest are marked first, page by page. All of a millisecond, of which nothing
+ * tells who came first, is marked together: they take their turns by themselves, where their webhook is ordered.
  */
 export class ReplayMany {
   readonly #parts: ReplayManyParts;
@@ -85,9 +87,8 @@ export class ReplayMany {
   async *#pages(): AsyncGenerator<readonly DeliveryRecord[]> {
     const { clock } = this.#parts.settings;
     const longestMs = this.#filter.dryRun ? 0 : LONGEST_REST_MS;
-    const [newest] = await this.#list({ limit: 1 });
-    if (newest === undefined) return;
-    const query = { order: 'oldest', until: newest.createdAt + 1, limit: PAGE } as const;
+    const until = Math.min(clock.now() + AHEAD_MS, this.#filter.conditions.until ?? Number.POSITIVE_INFINITY);
+    const query = { order: 'oldest', until, limit: PAGE } as const;
     let last: DeliveryRecord | undefined;
     let held: readonly DeliveryRecord[] = [];
     do {

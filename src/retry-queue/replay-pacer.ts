@@ -1,7 +1,7 @@
 import type { RetryQueueParts } from './parts.ts';
 
 /** Replays of one webhook that come in at once beyond what it may have under way move to its own queue, by more calls: few at a time, and often, stay below where there is room. */
-const TICK_MS = 100;
+const TICK_MS = 200;
 const POLLS_PER_LOOK = 8;
 
 /** Lets replays into the queues a few at a time, so that a bulk replay does not disturb live traffic. */

@@ -72,12 +72,12 @@ function listed({ marked, sent }: Counts): ChildResult['figures'] {
   return { marked: [marked], sent: [sent] };
 }
 
-/** The call that marks them all, and the rate of the others meanwhile. */
+/** The call that marks them all, and how long it takes. */
 class Marking {
   readonly #deliveries: Surehook['deliveries'];
   readonly #delivered: () => number;
-  #from = { delivered: 0, at: 0 };
-  #to: { readonly delivered: number; readonly at: number } | undefined;
+  #from = 0;
+  #to: number | undefined;
 
   constructor(deliveries: Surehook['deliveries'], delivered: () => number) {
     this.#deliveries = deliveries;
@@ -87,23 +87,17 @@ class Marking {
   /** Begins when so many others have been delivered. What is not marked when the store is closed stays as it is. */
   async run(after: number): Promise<void> {
     while (this.#delivered() < after) await wait(LOOK_EVERY_MS);
-    this.#from = this.#now();
+    this.#from = monotonicMs();
     await this.#deliveries.replayMany({ eventType: MISSED }).catch((error: unknown) => {
       if (this.#to === undefined) throw error;
     });
-    this.#to ??= this.#now();
+    this.#to ??= monotonicMs();
   }
 
   /** Up to its end, or to now. */
   figures(): ChildResult['figures'] {
-    this.#to ??= this.#now();
-    const tookMs = this.#to.at - this.#from.at;
-    const perSecond = ((this.#to.delivered - this.#from.delivered) / tookMs) * 1000;
-    return { markingMs: [tookMs], whileMarking: [perSecond] };
-  }
-
-  #now(): { readonly delivered: number; readonly at: number } {
-    return { delivered: this.#delivered(), at: monotonicMs() };
+    this.#to ??= monotonicMs();
+    return { markingMs: [this.#to - this.#from] };
   }
 }
 
