@@ -11,11 +11,8 @@ import { Keeper } from './keeper.ts';
 import type { RetryQueueParts } from './parts.ts';
 import { Rates } from './rates.ts';
 
-/** Deliveries that one call asks for, about; each claim of it counts for some, so that there are 64 at most. */
-const MAX_PER_CALL = 2_048;
-const LEAST_PER_CLAIM = 32;
-/** Calls for batches under way at a time: each brings much, and while the store answers one, what another brought is sent. */
-const MAX_CALLS = 3;
+/** Queues that one call claims from. */
+const MAX_QUEUES_PER_CLAIM = 64;
 /** Lost claims of a queue that is given up that are taken over at a time. */
 const LOST_AT_A_TIME = 16;
 
@@ -44,12 +41,6 @@ interface ClaimMade {
   readonly leaseUntil: number;
 }
 
-/** What one call asks for of one queue. */
-interface Wish extends Omit<ClaimMade, 'leaseUntil'> {
-  readonly holding: Holding;
-  readonly limit: number;
-}
-
 /** Serves held queues: claims from them what may be sent now, and gives them back when there is nothing to do. */
 export class Service {
   readonly #parts: RetryQueueParts;
@@ -59,7 +50,7 @@ export class Service {
   readonly #drain: Drain;
   readonly #rates: Rates;
   readonly #wanted = new Map<Holding, { readonly limit: number; readonly stirs: number }>();
-  #calls = 0;
+  #isClaiming = false;
   #asked = 0;
 
   constructor(parts: RetryQueueParts, hooks: ServiceHooks) {
@@ -95,7 +86,7 @@ export class Service {
     if (holding.busy || !run.accepting) return;
     holding.cancelTimer();
     const webhook = cache.peek(holding.webhookId);
-    if (webhook === undefined) void this.#read(holding);
+    if (webhook === undefined) void this.#load(holding);
     else if (webhook === null) this.#give(holding, null);
     else this.#serve(holding, webhook);
   }
@@ -110,6 +101,14 @@ export class Service {
     for (const holding of holdings) this.#rates.giveBack(holding);
     await Promise.race([this.#rates.settled(), this.#parts.run.sleep(RETURN_MS)]);
     await this.#keeper.releaseAll(holdings);
+  }
+
+  async #load(holding: Holding): Promise<void> {
+    const { run, cache } = this.#parts;
+    holding.busy = true;
+    await run.outage('webhooks.getMany').persist(() => cache.load([holding.webhookId]));
+    holding.busy = false;
+    this.attend(holding);
   }
 
   #serve(holding: Holding, webhook: WebhookRecord): void {
@@ -211,54 +210,36 @@ export class Service {
     holding.busy = true;
     this.#asked += limit;
     this.#wanted.set(holding, { limit, stirs: holding.stirs });
-    this.#callFor(holding);
-  }
-
-  #callFor({ webhookId }: Holding): void {
-    const isBatched = this.#parts.cache.peek(webhookId)?.delivery.mode === 'batched';
-    if (this.#calls >= (isBatched ? MAX_CALLS : 1)) return;
-    this.#calls += 1;
+    if (this.#isClaiming) return;
+    this.#isClaiming = true;
     // By microtask, so that all that one turn of the engine wants makes one call.
     queueMicrotask(() => void this.#claim());
   }
 
   async #claim(): Promise<void> {
-    const { run, settings, events, dispatcher, changed } = this.#parts;
+    const { run, settings, events } = this.#parts;
     while (this.#wanted.size > 0 && !run.ended) {
+      const batch = [...this.#wanted].slice(0, MAX_QUEUES_PER_CLAIM);
+      for (const [holding] of batch) this.#wanted.delete(holding);
       const now = run.now();
       const leaseUntil = now + settings.leaseMs;
-      const wishes = this.#nextWishes();
-      const queues = wishes.flatMap((wish) => wish.queues);
+      const wishes = batch.map(([holding, { limit }]) => this.#claimsOf(holding, limit));
+      const queues = wishes.flat();
       const done = await this.#claims.attempt(() => events.claimQueues({ now, leaseUntil, queues }));
-      const results = done && [...done.value];
-      for (const { holding, limit, ...wish } of wishes) {
+      let at = 0;
+      batch.forEach(([holding, { limit, stirs }], index) => {
         this.#asked -= limit;
         holding.busy = false;
-        const own = results?.splice(0, wish.queues.length);
-        if (own !== undefined) this.#claimed(holding, own, { ...wish, leaseUntil });
+        const wish = wishes[index] ?? [];
+        const results = done?.value.slice(at, at + wish.length);
+        at += wish.length;
+        if (results !== undefined) this.#claimed(holding, results, { queues: wish, stirs, leaseUntil });
         this.attend(holding);
-      }
-      dispatcher().refill();
+      });
+      this.#parts.dispatcher().refill();
     }
-    this.#calls -= 1;
-    changed();
-  }
-
-  /** What the next call asks for: no queue is in two calls at a time. */
-  #nextWishes(): readonly Wish[] {
-    const wishes: Wish[] = [];
-    let left = MAX_PER_CALL;
-    for (const [holding, want] of this.#wanted) {
-      const queues = this.#claimsOf(holding, want.limit);
-      for (const { batch } of queues) left -= Math.max(LEAST_PER_CLAIM, batch?.maxEvents ?? 0);
-      if (left < 0 && wishes.length > 0) {
-        this.#callFor(holding);
-        break;
-      }
-      this.#wanted.delete(holding);
-      wishes.push({ ...want, holding, queues });
-    }
-    return wishes;
+    this.#isClaiming = false;
+    this.#parts.changed();
   }
 
   /** One claim for as many deliveries as there is room for; of a batched webhook, one for each batch. */
@@ -289,8 +270,8 @@ export class Service {
     // What came while the call was under way may not be in its answer.
     const stirred = holding.stirs !== claim.stirs;
     // With a rate a claim that asks for nothing more costs a token: what this one told of the rest is gone by.
-    const told = (gotAll || holding.allowance !== undefined) && !stirred;
-    holding.dryUntil = told ? (nextDueAt ?? Number.POSITIVE_INFINITY) : 0;
+    const told = gotAll || holding.allowance !== undefined;
+    holding.dryUntil = told && !stirred ? (nextDueAt ?? Number.POSITIVE_INFINITY) : 0;
     // What is due by our clock but was not handed out is not due by the store's: its record waits for that.
     if (wanted > 0 && claims.length === 0 && !stirred)
       holding.dryUntil = Math.max(holding.dryUntil, this.#parts.run.now() + 1);
@@ -309,23 +290,20 @@ export class Service {
       !seen.isCurrent &&
       (seen.nextDueAt === undefined || holding.isOutOfTokens(this.#parts.run.now()))
     )
-      void this.#read(holding, seen);
+      void this.#readAnew(holding, seen);
     else this.#keeper.rest(holding, webhook, seen.nextDueAt);
   }
 
   /**
-   * Reads the webhook where it is not known or, after a last look, in any case: an empty queue is closed by what is stored of its webhook, because another process may have
-   * set it Retrying just now. And so is put to rest one that waits for a token: its rate may just have been raised.
+   * An empty queue is closed by what is stored of its webhook, not by what is cached: another process may have set it Retrying just now. And
+   * so is put to rest one that waits for a token: its rate may just have been raised.
    */
-  async #read(holding: Holding, seen?: Look): Promise<void> {
+  async #readAnew(holding: Holding, seen: Look): Promise<void> {
     const { run, cache } = this.#parts;
-    const { webhookId } = holding;
     holding.busy = true;
-    await run
-      .outage('webhooks.getMany')
-      .persist<unknown>(() => (seen === undefined ? cache.load([webhookId]) : cache.reload(webhookId)));
+    await run.outage('webhooks.getMany').persist(() => cache.reload(holding.webhookId));
     holding.busy = false;
-    if (seen !== undefined) seen.isCurrent = true;
+    seen.isCurrent = true;
     this.attend(holding);
   }
 }

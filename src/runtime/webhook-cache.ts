@@ -24,8 +24,8 @@ export class WebhookCache {
   readonly #assumed = new Map<string, WebhookStatus>();
   /** Per read under way, the ids that changed meanwhile: what it brings of those may be older than the change. */
   readonly #reads = new Set<Set<string>>();
-  /** What one turn of the engine wants to be read, which is read together. */
-  #next: { readonly ids: Set<string>; readonly read: Promise<void> } | undefined;
+  /** What one turn of the engine wants to be read anew, which is read together. */
+  #anew: { readonly ids: Set<string>; readonly read: Promise<void> } | undefined;
 
   constructor(repo: WebhookRepo, clock: Clock, ttlMs: number) {
     this.#repo = repo;
@@ -42,28 +42,26 @@ export class WebhookCache {
 
   /** Loads those of these webhooks that are not known. Rejects as the repo does. */
   async load(ids: Iterable<string>): Promise<void> {
-    const now = this.#clock.now();
-    const missing = [...new Set(ids)].filter((id) => this.peek(id, now) === undefined);
-    if (missing.length > 0) await this.#readSoon(missing);
+    const missing = [...new Set(ids)].filter((id) => this.peek(id) === undefined);
+    if (missing.length > 0) await this.#read(missing);
   }
 
   /** Reads a webhook anew, whatever is known. */
   async reload(id: string): Promise<WebhookRecord | null> {
-    await this.#readSoon([id]);
+    this.#anew ??= this.#readSoon();
+    const { ids, read } = this.#anew;
+    ids.add(id);
+    await read;
     return this.peek(id) ?? null;
   }
 
-  #readSoon(wanted: readonly string[]): Promise<void> {
-    if (this.#next === undefined) {
-      const ids = new Set<string>();
-      const read = Promise.resolve().then(() => {
-        this.#next = undefined;
-        return this.#read([...ids]);
-      });
-      this.#next = { ids, read };
-    }
-    for (const id of wanted) this.#next.ids.add(id);
-    return this.#next.read;
+  #readSoon(): { readonly ids: Set<string>; readonly read: Promise<void> } {
+    const ids = new Set<string>();
+    const read = Promise.resolve().then(() => {
+      this.#anew = undefined;
+      return this.#read([...ids]);
+    });
+    return { ids, read };
   }
 
   /**

@@ -1,6 +1,5 @@
 /** Batched webhooks: one request for what waits, sent again as it was until it ends, and taken apart where one event spoils it. */
 import { describe, expect, test } from 'vitest';
-import { sleep } from '../../src/clock.ts';
 import type { NewWebhook, SurehookOptions } from '../../src/index.ts';
 import { retryExponential, retrySchedule } from '../../src/index.ts';
 import type { SentRequest } from '../../src/testing/index.ts';
@@ -245,34 +244,4 @@ describe('a batched webhook', () => {
     );
     expect(same?.text()).toBe(sent?.text());
   });
-
-  test.each([
-    ['batched', batched(), 3],
-    ['single', { delivery: { ordered: true } }, 1],
-  ] as const)(
-    '%s: own queues are claimed from by so many calls at a time, none by two',
-    async (_, mode, calls) => {
-      const { surehook, clock, transport, repos } = bench();
-      const claim = repos.events.claimQueues.bind(repos.events);
-      const underWay: ReadonlySet<string>[] = [];
-      let most = 0;
-      let twice = 0;
-      repos.events.claimQueues = async (request) => {
-        const ids = new Set(request.queues.map(({ webhookId }) => webhookId));
-        if (underWay.some((others) => [...ids].some((id) => others.has(id)))) twice += 1;
-        underWay.push(ids);
-        most = Math.max(most, underWay.length);
-        await sleep(clock, 10);
-        underWay.splice(underWay.indexOf(ids), 1);
-        return claim(request);
-      };
-      for (let n = 0; n < 200; n += 1) await hook(surehook, n, mode);
-      await publishMany(surehook, 4);
-      await surehook.start();
-      await clock.advance(SECOND);
-      expect(transport.requests.length).toBeGreaterThanOrEqual(200);
-      expect({ most, twice }).toEqual({ most: calls, twice: 0 });
-      await surehook.stop();
-    },
-  );
 });
