@@ -18,13 +18,15 @@ export interface Span {
 }
 
 /**
- * Rows in the order of (`createdAt`, `id`), read from either end. Adding is a push: rows come nearly in order, and the few
- * that do not are sorted in when somebody reads, which costs no more than the part of the order that they touch.
+ * Rows in the order of (`createdAt`, `id`), read from either end. Adding is a push: rows come nearly in order, and are sorted in when somebody reads as far as them,
+ * which costs no more than the part of the order that they touch.
  */
 export class ByAge<T extends Row> {
   /** Ascending. */
   #sorted: T[] = [];
   #arrived: T[] = [];
+  /** No row that arrived is older. */
+  #arrivedAt = Number.POSITIVE_INFINITY;
   readonly #isGone: (row: T) => boolean;
   #gone = 0;
 
@@ -41,6 +43,7 @@ export class ByAge<T extends Row> {
   /** Adds a row. Its place must not be taken. */
   add(row: T): void {
     this.#arrived.push(row);
+    if (row.record.createdAt < this.#arrivedAt) this.#arrivedAt = row.record.createdAt;
   }
 
   /** Takes out the row at this place, if there is one. */
@@ -62,7 +65,22 @@ export class ByAge<T extends Row> {
 
   /** Up to `limit` rows of a span that are accepted. */
   page(span: Span, limit: number, accepts?: (row: T) => boolean): T[] {
+    if (span.order !== 'oldest') {
+      this.#settle();
+      return this.#read(span, limit, accepts);
+    }
+    // A walk through what is old is not made to sort what comes in meanwhile.
+    const { since = 0, until = Number.POSITIVE_INFINITY } = span;
+    const arrivedAt = this.#arrivedAt;
+    const page = this.#read({ ...span, until: Math.min(until, arrivedAt) }, limit, accepts);
+    if (page.length === limit) return page;
     this.#settle();
+    const rest = { ...span, since: Math.max(since, arrivedAt) };
+    return page.concat(this.#read(rest, limit - page.length, accepts));
+  }
+
+  /** The same of what is sorted. */
+  #read(span: Span, limit: number, accepts?: (row: T) => boolean): T[] {
     const page: T[] = [];
     const [from, to] = this.#boundsOf(span);
     for (let passed = 0; passed < to - from && page.length < limit; passed += 1) {
@@ -103,6 +121,7 @@ export class ByAge<T extends Row> {
     if (this.#arrived.length === 0) return;
     const arrived = this.#arrived.sort(compareRows);
     this.#arrived = [];
+    this.#arrivedAt = Number.POSITIVE_INFINITY;
     const oldest = arrived[0];
     const overlap = oldest === undefined ? [] : this.#sorted.splice(this.#indexOf(oldest.record));
     for (const row of overlap.length === 0 ? arrived : overlap.concat(arrived).sort(compareRows)) {

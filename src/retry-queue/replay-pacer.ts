@@ -1,7 +1,8 @@
 import type { RetryQueueParts } from './parts.ts';
 
-/** Replays of one webhook that come in at once beyond what it may have under way move to its own queue, by more calls: few at a time, and often, stay below where there is room. */
-const TICK_MS = 200;
+/** Replays of one webhook that come in together, beyond what it may have under way, move to its own queue by more calls: where there is time for it, no more than this do. */
+const TOGETHER = 10;
+const [SHORTEST_TICK_MS, LONGEST_TICK_MS] = [20, 200];
 const POLLS_PER_LOOK = 8;
 
 /** Lets replays into the queues a few at a time, so that a bulk replay does not disturb live traffic. */
@@ -37,8 +38,7 @@ export class ReplayPacer {
     const { run, settings, events, dispatcher, changed } = this.#parts;
     const outage = run.outage('events.promoteReplays');
     const { replaysPerSecond } = settings;
-    const limit = Math.max(1, Math.round((replaysPerSecond * TICK_MS) / 1000));
-    // Longer where fewer than one a tick are to come in.
+    const limit = letInTogether(replaysPerSecond);
     const tickMs = (limit * 1000) / replaysPerSecond;
     while (this.#again && run.accepting) {
       this.#again = false;
@@ -51,4 +51,9 @@ export class ReplayPacer {
     this.#isPacing = false;
     changed();
   }
+}
+
+function letInTogether(perSecond: number): number {
+  const within = (ms: number): number => Math.round((perSecond * ms) / 1000);
+  return Math.max(1, within(SHORTEST_TICK_MS), Math.min(TOGETHER, within(LONGEST_TICK_MS)));
 }

@@ -261,16 +261,23 @@ describe('many of them', () => {
     expect(turns).toBeGreaterThan(10);
   });
 
-  test('are sent at the pace of replays', async () => {
-    const { surehook, clock, transport } = await withDead(300, { replaysPerSecond: 50 });
+  test.each([
+    [50, 10],
+    [200, 10],
+    [1_000, 20],
+  ])('are sent at the pace of replays: %i a second, %i together', async (replaysPerSecond, together) => {
+    const { surehook, clock, transport } = await withDead(6 * replaysPerSecond, { replaysPerSecond });
     await surehook.start();
     const { length } = transport.requests;
     await surehook.deliveries.replayMany({ tenantId: 'default' });
     await clock.advance(2 * SECOND);
-    expect(transport.requests.length - length).toBeGreaterThan(60);
-    expect(transport.requests.length - length).toBeLessThanOrEqual(110);
+    const sent = transport.requests.slice(length);
+    expect(sent.length).toBeGreaterThan(1.2 * replaysPerSecond);
+    expect(sent.length).toBeLessThanOrEqual(2.2 * replaysPerSecond);
+    const perInstant = Object.values(tally(sent, ({ at }) => `${at}`));
+    expect(Math.max(...perInstant)).toBe(together);
     await clock.advance(10 * SECOND);
-    expect(await statuses({ surehook })).toEqual({ delivered: 300 });
+    expect(await statuses({ surehook })).toEqual({ delivered: 6 * replaysPerSecond });
   });
 
   test('interrupted, the call is made again, and the count is right where an answer was lost', async () => {

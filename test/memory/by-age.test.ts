@@ -69,4 +69,27 @@ describe('ByAge', () => {
     });
     expect(looks).toBe(3);
   });
+
+  it('reads the oldest without sorting what has arrived behind them', () => {
+    const list = new ByAge<{ record: Place }>();
+    for (let n = 0; n < 10; n += 1) list.add({ record: { createdAt: n, id: `${n}` } });
+    list.page({}, 1);
+    let reads = 0;
+    const arrived = (id: string): Place => ({
+      createdAt: 10,
+      get id() {
+        reads += 1;
+        return id;
+      },
+    });
+    for (const id of ['b', 'c', 'a']) list.add({ record: arrived(id) });
+    const ids = (limit: number): string =>
+      list
+        .page({ order: 'oldest', after: { createdAt: 3, id: '3' } }, limit)
+        .map(({ record }) => record.id)
+        .join('');
+    expect(ids(6)).toBe('456789');
+    expect(reads).toBe(0);
+    expect(ids(8)).toBe('456789ab');
+  });
 });
