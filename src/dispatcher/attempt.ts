@@ -165,21 +165,18 @@ export class AttemptInProgress {
       return;
     }
     const { status, headers, body } = received;
+    const { event, template } = this.#input;
+    const { retryAfter, shown } = template.answer(headers, event, (value) => this.#masked(value));
     const retryAfterMs =
-      headers['retry-after'] === undefined ? undefined : this.#retryAfter(headers['retry-after']);
-    for (const name of Object.keys(headers)) headers[name] = this.#masked(headers[name] ?? '');
+      retryAfter === undefined ? undefined : parseRetryAfter(retryAfter, this.#parts.run.now());
     this.#finish(
-      retryAfterMs === undefined ? { kind: 'response', status } : { kind: 'response', status, retryAfterMs },
+      { kind: 'response', status, retryAfterMs },
       {
         httpStatus: status,
         responseBody: this.#masked(storedText(body, this.#parts.storedResponseBytes)),
-        responseHeaders: headers,
+        responseHeaders: shown,
       },
     );
-  }
-
-  #retryAfter(value: string): number | undefined {
-    return parseRetryAfter(value, this.#parts.run.now());
   }
 
   #failed(error: unknown): void {

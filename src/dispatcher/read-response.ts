@@ -1,8 +1,16 @@
-/** A response as it is used: its own copy, every field of its type. */
+/** A response as it is used: every field of its type, but for the headers, which are read apart. */
 export interface ReadResponse {
   readonly status: number;
-  readonly headers: Record<string, string>;
+  readonly headers: unknown;
   readonly body: Uint8Array;
+}
+
+/** What is used of the headers of a response. */
+export interface AnswerHeaders {
+  /** As it was sent. */
+  readonly retryAfter: string | undefined;
+  /** As they are stored. */
+  readonly shown: Readonly<Record<string, string>>;
 }
 
 const NO_BODY: Uint8Array = new Uint8Array(0);
@@ -18,19 +26,22 @@ export function readResponse(response: unknown): ReadResponse | undefined {
   const body = field(response, 'body');
   return {
     status,
-    headers: readHeaders(field(response, 'headers')),
+    headers: field(response, 'headers'),
     body: body instanceof Uint8Array ? body : NO_BODY,
   };
 }
 
-function readHeaders(headers: unknown): Record<string, string> {
-  const read: Record<string, string> = {};
-  if (typeof headers !== 'object' || headers === null) return read;
-  for (const name of Object.keys(headers)) {
+/** A copy of the headers of a response, with what `mask` makes of their values. */
+export function readHeaders(headers: unknown, mask: (value: string) => string): AnswerHeaders {
+  const shown: Record<string, string> = {};
+  let retryAfter: string | undefined;
+  for (const name of Object.keys(Object(headers))) {
     const value = field(headers, name);
-    if (typeof value === 'string' && name !== '__proto__') read[name] = value;
+    if (typeof value !== 'string' || name === '__proto__') continue;
+    if (name === 'retry-after') retryAfter = value;
+    shown[name] = mask(value);
   }
-  return read;
+  return { retryAfter, shown: Object.freeze(shown) };
 }
 
 /** A field may be a getter that throws. */

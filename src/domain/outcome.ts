@@ -11,7 +11,7 @@ export type Answer =
       readonly kind: 'response';
       readonly status: number;
       /** Parsed from the Retry-After header, ms from now. */
-      readonly retryAfterMs?: number;
+      readonly retryAfterMs?: number | undefined;
     }
   | { readonly kind: 'error'; readonly errorKind: AttemptErrorKind };
 
@@ -41,7 +41,10 @@ export function outcomeOf(answer: Answer, options: { readonly maxRetryAfterMs?: 
   }
 }
 
-function ofResponse(answer: { status: number; retryAfterMs?: number }, maxRetryAfterMs: number): Outcome {
+function ofResponse(
+  answer: { status: number; retryAfterMs?: number | undefined },
+  maxRetryAfterMs: number,
+): Outcome {
   const { status, retryAfterMs } = answer;
   if (status >= 200 && status <= 299) return { kind: 'delivered' };
   if (status === 410) return { kind: 'gone' };

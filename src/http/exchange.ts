@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import type { AnswerHeaders } from './answer-headers.ts';
 import { TransportError, type TransportResponse } from './transport.ts';
 import { transportError } from './transport-errors.ts';
 
@@ -16,6 +17,7 @@ const NO_HEADERS: Readonly<Record<string, string>> = {};
 
 /**
  * One request and its answer, as undici reports it. From the final status on it ends with an answer whatever happens to the body: a 2xx is final.
+ * It is a handler of the older kind, which undici 7 uses inside: one of the newer kind is wrapped, and gets headers that were read anew.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   /** Resolves with the answer or rejects with `TransportError`. */
@@ -24,14 +26,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #resolve!: (response: TransportResponse) => void;
   #reject!: (error: TransportError) => void;
   readonly #maxBytes: number;
+  readonly #answerHeaders: AnswerHeaders;
   #interim = 0;
   #status = 0;
   #headers = NO_HEADERS;
   #body = NO_BODY;
   #length = 0;
 
-  constructor(maxBytes: number, end: ExchangeEnd) {
+  constructor(maxBytes: number, answerHeaders: AnswerHeaders, end: ExchangeEnd) {
     this.#maxBytes = maxBytes;
+    this.#answerHeaders = answerHeaders;
     this.#end = end;
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -54,37 +58,35 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#stop(error);
   }
 
-  /** Present so that undici treats this as a handler of the current kind. */
-  onRequestStart(): void {}
+  /** undici wants it. */
+  onConnect(): void {}
 
   /** Called for every interim response too. */
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: Readonly<Record<string, string | string[] | undefined>>,
-  ): void {
-    if (this.settled) return;
+  onHeaders(status: number, raw: readonly Uint8Array[]): boolean {
+    if (this.settled) return true;
     if (status >= 200 && status <= 999) {
       this.#status = status;
-      this.#headers = firstValues(headers);
+      this.#headers = this.#answerHeaders.read(raw);
     } else if (status < 100 || status > 999) {
       this.#stop(new TransportError('invalid-response', 'the response has an impossible status'));
     } else if (++this.#interim > MAX_INTERIM) {
       this.#stop(new TransportError('invalid-response', 'the response has too many interim responses'));
     }
+    return true;
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
-    if (this.settled) return;
+  onData(chunk: Uint8Array): boolean {
+    if (this.settled) return true;
     this.#keep(chunk);
     if (this.#length === this.#maxBytes && chunk.length > 0) this.#stop(undefined);
+    return true;
   }
 
-  onResponseEnd(): void {
+  onComplete(): void {
     this.#finish(true, undefined);
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: unknown): void {
+  onError(error: unknown): void {
     this.#stop(error);
   }
 
@@ -121,17 +123,4 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #received(): Uint8Array {
     return this.#length === this.#body.length ? this.#body : this.#body.slice(0, this.#length);
   }
-}
-
-/** Of repeated headers the first. Copies only when there is something to change, which is rare. */
-function firstValues(
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-): Readonly<Record<string, string>> {
-  const firsts: Record<string, string> = {};
-  for (const name of Object.keys(headers)) {
-    const value = headers[name];
-    const first = typeof value === 'string' ? value : value?.[0];
-    if (first !== undefined && name !== '__proto__') firsts[name] = first;
-  }
-  return firsts;
 }

@@ -1,4 +1,5 @@
 import Client from 'undici/lib/dispatcher/client.js';
+import { AnswerHeaders } from './answer-headers.ts';
 import { Dialler, type DialTarget } from './connector.ts';
 import { Exchange, type ExchangeEnd } from './exchange.ts';
 import type { TransportRequest, TransportResponse } from './transport.ts';
@@ -58,6 +59,7 @@ export class Origin {
   readonly #free: Connection[] = [];
   /** The free ones and those that serve a request. */
   readonly #all = new Set<Connection>();
+  readonly #answerHeaders = new AnswerHeaders();
   #isDropped = false;
 
   constructor(url: string, target: DialTarget) {
@@ -72,7 +74,7 @@ export class Origin {
 
   send(request: TransportRequest, path: string): Promise<TransportResponse> {
     const connection = this.#free.pop() ?? this.#connect();
-    const exchange = new Exchange(request.maxResponseBytes, connection);
+    const exchange = new Exchange(request.maxResponseBytes, this.#answerHeaders, connection);
     connection.exchange = exchange;
     request.onAbort(() => exchange.abort());
     if (!exchange.settled) {

@@ -100,3 +100,43 @@ test('secrets sign until they expire, newest first', () => {
   expect(template.secrets(999)).toEqual([SECRET, OLDER]);
   expect(template.secrets(1_000)).toEqual([SECRET]);
 });
+
+describe('the headers of an answer', () => {
+  const template = new Template(webhook(), 'surehook/0');
+  const masked = (value: string): string => value.replaceAll('secret', '***');
+  const never = (): string => {
+    throw new Error('looked through again');
+  };
+
+  test('are copied, masked; what is no text is left out', () => {
+    const given = { a: 'a secret', 'retry-after': '7', n: 7, ['__proto__']: 'x' };
+    const { shown, retryAfter } = template.answer(given, event(), masked);
+    expect(shown).toEqual({ a: 'a ***', 'retry-after': '7' });
+    expect(retryAfter).toBe('7');
+    for (const none of [undefined, null, 7, 'text']) {
+      expect(template.answer(none, event(), masked)).toEqual({ shown: {} });
+    }
+  });
+
+  test('are looked through once where they cannot change and come again', () => {
+    const given = Object.freeze({ a: 'a secret', 'retry-after': '7' });
+    const first = template.answer(given, event(), masked);
+    expect(template.answer(given, event(), never)).toBe(first);
+    expect(Object.isFrozen(first.shown)).toBe(true);
+  });
+
+  test('are looked through again where a transport may have changed them', () => {
+    const given = { a: 'a secret' };
+    expect(template.answer(given, event(), masked).shown).toEqual({ a: 'a ***' });
+    given.a = 'another secret';
+    expect(template.answer(given, event(), masked).shown).toEqual({ a: 'another ***' });
+  });
+
+  test('are looked through for themselves where an event has credentials of its own', () => {
+    const given = Object.freeze({ b: 'a secret' });
+    const own = event({ headers: { 'x-api-key': 'secret' } });
+    expect(template.answer(given, event(), (value) => value).shown).toEqual({ b: 'a secret' });
+    expect(template.answer(given, own, masked).shown).toEqual({ b: 'a ***' });
+    expect(template.answer(given, event(), never).shown).toEqual({ b: 'a secret' });
+  });
+});
