@@ -9,7 +9,7 @@ import {
   wholeMicros,
 } from '../figures.ts';
 import type { Bench, Run } from '../harness.ts';
-import type { GivenUp, Mark, StoreName } from '../protocol.ts';
+import type { GivenUp, StoreName } from '../protocol.ts';
 import type { Plan, Row, Scenario } from '../scenario.ts';
 import { median } from '../statistics.ts';
 import type { Home } from '../stores/home.ts';
@@ -18,11 +18,11 @@ const AIM = 0.95;
 const WAITING = 2_000;
 const GIVEN_UP = 100_000;
 const SEVERAL = 20;
-const [WARM_UP, BEFORE, MEASURED] = [5_000, 20_000, 100_000];
+const [WARM_UP, MEASURED] = [20_000, 100_000];
 
 /**
- * Live traffic while a hundred thousand exhausted deliveries of webhooks apart are replayed, against the same process just before, and that against the same while nothing is
- * replayed: processes differ by more than what is measured. What is measured begins with the call that marks them; they are sent, a few at a time, as soon as the first are marked. All of one webhook is the harder case: what comes in
+ * Live traffic while a hundred thousand exhausted deliveries of webhooks apart are replayed, against the same while nothing is. What is measured begins with
+ * the call that marks them, once the process is warm; they are sent, a few at a time, as soon as the first are marked. All of one webhook is the harder case: what comes in
  * at once may be more than it gets at a time.
  */
 export const replay: Scenario = async (bench, plan) => [
@@ -46,22 +46,12 @@ async function replayOn(bench: Bench, { reps, scale }: Plan, store: StoreName): 
 }
 
 function replayRows(what: string, runs: readonly Run[], without: readonly Run[]): Row[] {
-  const against = (figure: (run: Run) => number): number => ratioOfNeighbours(runs, without, figure);
   return [
     rateRow(what, runs),
     { what, measured: replaysOf(runs) },
-    ratioRow(`${what}, the others' rate`, against(kept), AIM),
-    infoRow(`${what}, the same of whole runs`, against(rate)),
+    ratioRow(`${what}, the others' rate`, ratioOfNeighbours(runs, without, rate), AIM),
     infoRow(`${what}, by CPU of both`, ratioOfNeighbours(without, runs, wholeMicros)),
   ];
-}
-
-/** The rate of the measured part as a part of that before. */
-function kept(run: Run): number {
-  const [from, begin, to] = run.marks;
-  if (from === undefined || begin === undefined || to === undefined) throw new Error('A run has three marks');
-  const perMs = (a: Mark, b: Mark): number => (b.mark - a.mark) / (b.at - a.at);
-  return perMs(begin, to) / perMs(from, begin);
 }
 
 async function measured(
@@ -76,18 +66,17 @@ async function measured(
   const scaled = (n: number): number => Math.round(n * scale);
   const givenUp = { deliveries: scaled(GIVEN_UP), webhooks };
   const warmUp = scaled(WARM_UP);
-  const replayAfter = warmUp + scaled(BEFORE);
   const task = {
     mode: 'replay',
     waiting: WAITING,
     givenUp,
     filled: store !== 'memory',
-    replayAfter: isReplaying ? replayAfter : null,
+    replayAfter: isReplaying ? warmUp : null,
   } as const;
   // Replays change what is stored: every run has a store of its own.
   const home = task.filled ? await filled(bench, store, givenUp) : undefined;
   try {
-    const marks = [warmUp, replayAfter, replayAfter + scaled(MEASURED)];
+    const marks = [warmUp, warmUp + scaled(MEASURED)];
     return await bench.feed({ contender: store, task, marks, home });
   } finally {
     await bench.remove(home);
