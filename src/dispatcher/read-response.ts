@@ -6,7 +6,7 @@ export interface ReadResponse {
 }
 
 /** What is used of the headers of a response. */
-export interface AnswerHeaders {
+export interface ReadHeaders {
   /** As it was sent. */
   readonly retryAfter: string | undefined;
   /** As they are stored. */
@@ -32,7 +32,7 @@ export function readResponse(response: unknown): ReadResponse | undefined {
 }
 
 /** A copy of the headers of a response, with what `mask` makes of their values. */
-export function readHeaders(headers: unknown, mask: (value: string) => string): AnswerHeaders {
+export function readHeaders(headers: unknown, mask: (value: string) => string): ReadHeaders {
   const shown: Record<string, string> = {};
   let retryAfter: string | undefined;
   for (const name of Object.keys(Object(headers))) {

@@ -3,7 +3,7 @@ import type { WebhookRecord } from '../domain/webhook.ts';
 import { isReservedHeader } from '../http/headers.ts';
 import { credentialsIn, maskHeaders, redactUrl, secretParts, tokensIn } from '../http/redact.ts';
 import { isSealed } from '../http/sealed-text.ts';
-import { type AnswerHeaders, readHeaders } from './read-response.ts';
+import { type ReadHeaders, readHeaders } from './read-response.ts';
 
 /** What of a request is the same for every event of a webhook: made once per version of its record. */
 export class Template {
@@ -20,7 +20,7 @@ export class Template {
   /** Whether something of it could not be opened, be it a secret that signs no more. */
   readonly #hasSealed: boolean;
   /** Headers of an answer that cannot change, and what was read of them: our transport gives the same ones again for as long as an endpoint sends them. */
-  #answer: readonly [given: unknown, read: AnswerHeaders] | undefined;
+  #answer: readonly [given: unknown, read: ReadHeaders] | undefined;
 
   constructor(webhook: WebhookRecord, userAgent: string) {
     const secrets = webhook.secrets.map(({ secret }) => secret);
@@ -75,7 +75,7 @@ export class Template {
   }
 
   /** What is used of an answer's headers. What an event's own headers hide is not hidden for others. */
-  answer(given: unknown, event: EventRecord, mask: (value: string) => string): AnswerHeaders {
+  answer(given: unknown, event: EventRecord, mask: (value: string) => string): ReadHeaders {
     if (event.headers !== undefined) return readHeaders(given, mask);
     if (this.#answer === undefined || this.#answer[0] !== given) {
       const read = readHeaders(given, mask);
