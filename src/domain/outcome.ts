@@ -41,10 +41,7 @@ export function outcomeOf(answer: Answer, options: { readonly maxRetryAfterMs?: 
   }
 }
 
-function ofResponse(
-  answer: { status: number; retryAfterMs?: number | undefined },
-  maxRetryAfterMs: number,
-): Outcome {
+function ofResponse(answer: Extract<Answer, { kind: 'response' }>, maxRetryAfterMs: number): Outcome {
   const { status, retryAfterMs } = answer;
   if (status >= 200 && status <= 299) return { kind: 'delivered' };
   if (status === 410) return { kind: 'gone' };

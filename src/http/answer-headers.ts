@@ -8,14 +8,14 @@ export class AnswerHeaders {
   #headers: Readonly<Record<string, string>> = Object.freeze({});
 
   /** Names in lower case; of repeated headers the first. */
-  read(raw: readonly Uint8Array[]): Readonly<Record<string, string>> {
+  read(raw: readonly Buffer[]): Readonly<Record<string, string>> {
     const texts = this.#texts;
     let isSame = texts.length === raw.length;
     texts.length = Math.min(texts.length, raw.length);
     for (let at = 0; at < raw.length; at += 1) {
       const bytes = raw[at];
       if (bytes === undefined || spells(bytes, texts[at])) continue;
-      texts[at] = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+      texts[at] = bytes.toString('latin1');
       isSame = false;
     }
     if (!isSame) this.#headers = Object.freeze(firstOfEach(texts));
@@ -23,7 +23,7 @@ export class AnswerHeaders {
   }
 }
 
-function spells(bytes: Uint8Array, text: string | undefined): boolean {
+function spells(bytes: Buffer, text: string | undefined): boolean {
   if (bytes.length !== text?.length) return false;
   for (let at = 0; at < bytes.length; at += 1) if (bytes[at] !== text.charCodeAt(at)) return false;
   return true;

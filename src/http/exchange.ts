@@ -62,7 +62,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onConnect(): void {}
 
   /** Called for every interim response too. */
-  onHeaders(status: number, raw: readonly Uint8Array[]): boolean {
+  onHeaders(status: number, raw: readonly Buffer[]): boolean {
     if (this.settled) return true;
     if (status >= 200 && status <= 999) {
       this.#status = status;

@@ -86,7 +86,7 @@ export class Service {
     if (holding.busy || !run.accepting) return;
     holding.cancelTimer();
     const webhook = cache.peek(holding.webhookId);
-    if (webhook === undefined) void this.#load(holding);
+    if (webhook === undefined) void this.#read(holding, () => cache.load([holding.webhookId]));
     else if (webhook === null) this.#give(holding, null);
     else this.#serve(holding, webhook);
   }
@@ -101,14 +101,6 @@ export class Service {
     for (const holding of holdings) this.#rates.giveBack(holding);
     await Promise.race([this.#rates.settled(), this.#parts.run.sleep(RETURN_MS)]);
     await this.#keeper.releaseAll(holdings);
-  }
-
-  async #load(holding: Holding): Promise<void> {
-    const { run, cache } = this.#parts;
-    holding.busy = true;
-    await run.outage('webhooks.getMany').persist(() => cache.load([holding.webhookId]));
-    holding.busy = false;
-    this.attend(holding);
   }
 
   #serve(holding: Holding, webhook: WebhookRecord): void {
@@ -290,20 +282,19 @@ export class Service {
       !seen.isCurrent &&
       (seen.nextDueAt === undefined || holding.isOutOfTokens(this.#parts.run.now()))
     )
-      void this.#readAnew(holding, seen);
+      void this.#read(holding, () => this.#parts.cache.reload(holding.webhookId), seen);
     else this.#keeper.rest(holding, webhook, seen.nextDueAt);
   }
 
   /**
-   * An empty queue is closed by what is stored of its webhook, not by what is cached: another process may have set it Retrying just now. And
-   * so is put to rest one that waits for a token: its rate may just have been raised.
+   * Reads the webhook, and looks at the queue again. After a last look (`seen`) it is read anew: an empty queue is closed by what is stored of its webhook, not by what is
+   * cached, because another process may have set it Retrying just now. And so is put to rest one that waits for a token: its rate may just have been raised.
    */
-  async #readAnew(holding: Holding, seen: Look): Promise<void> {
-    const { run, cache } = this.#parts;
+  async #read(holding: Holding, read: () => Promise<unknown>, seen?: Look): Promise<void> {
     holding.busy = true;
-    await run.outage('webhooks.getMany').persist(() => cache.reload(holding.webhookId));
+    await this.#parts.run.outage('webhooks.getMany').persist(read);
     holding.busy = false;
-    seen.isCurrent = true;
+    if (seen !== undefined) seen.isCurrent = true;
     this.attend(holding);
   }
 }

@@ -42,7 +42,8 @@ export class WebhookCache {
 
   /** Loads those of these webhooks that are not known. Rejects as the repo does. */
   async load(ids: Iterable<string>): Promise<void> {
-    const missing = [...new Set(ids)].filter((id) => this.peek(id) === undefined);
+    const now = this.#clock.now();
+    const missing = [...new Set(ids)].filter((id) => this.peek(id, now) === undefined);
     if (missing.length > 0) await this.#read(missing);
   }
 

@@ -1,5 +1,6 @@
 /** Batched webhooks: one request for what waits, sent again as it was until it ends, and taken apart where one event spoils it. */
 import { describe, expect, test } from 'vitest';
+import { sleep } from '../../src/clock.ts';
 import type { NewWebhook, SurehookOptions } from '../../src/index.ts';
 import { retryExponential, retrySchedule } from '../../src/index.ts';
 import type { SentRequest } from '../../src/testing/index.ts';
@@ -243,5 +244,29 @@ describe('a batched webhook', () => {
       ({ headers }) => headers['webhook-id'] === sent?.headers['webhook-id'],
     );
     expect(same?.text()).toBe(sent?.text());
+  });
+
+  test.each([
+    ['batched', batched()],
+    ['single', { delivery: { ordered: true } }],
+  ] as const)('%s: own queues are claimed from by one call at a time', async (_, mode) => {
+    const { surehook, clock, transport, repos } = bench();
+    const claim = repos.events.claimQueues.bind(repos.events);
+    let underWay = 0;
+    let most = 0;
+    repos.events.claimQueues = async (request) => {
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await sleep(clock, 10);
+      underWay -= 1;
+      return claim(request);
+    };
+    for (let n = 0; n < 200; n += 1) await hook(surehook, n, mode);
+    await publishMany(surehook, 4);
+    await surehook.start();
+    await clock.advance(SECOND);
+    expect(transport.requests.length).toBeGreaterThanOrEqual(200);
+    expect(most).toBe(1);
+    await surehook.stop();
   });
 });

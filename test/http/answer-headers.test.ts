@@ -4,7 +4,7 @@ import { AnswerHeaders } from '../../src/http/answer-headers.ts';
 
 type Line = readonly [name: string, value: string];
 
-const raw = (lines: readonly Line[]): Uint8Array[] => lines.flat().map((text) => Buffer.from(text, 'latin1'));
+const raw = (lines: readonly Line[]): Buffer[] => lines.flat().map((text) => Buffer.from(text, 'latin1'));
 
 describe('AnswerHeaders', () => {
   it('reads names in lower case, latin1, and of repeated headers the first', () => {
