@@ -43,7 +43,7 @@ const FREE: InsertKind = {
   stored: '(SELECT count(*) FROM new_events)::int',
 };
 
-/** What is different where deliveries have bodies of their own: `$24` are lengths, null where there is none, and `$25` is all of them in one. */
+/** What is different where deliveries have bodies of their own: `$25` are lengths, null where there is none, and `$26` is all of them in one. */
 interface BodyParts {
   readonly unnested: string;
   readonly numbered: string;
@@ -55,18 +55,18 @@ interface BodyParts {
   readonly last: number;
 }
 
-const NO_BODIES: BodyParts = { unnested: '', numbered: '', names: '', length: '', body: ['', ''], last: 23 };
+const NO_BODIES: BodyParts = { unnested: '', numbered: '', names: '', length: '', body: ['', ''], last: 24 };
 
 const BODIES: BodyParts = {
-  unnested: ', $24::int[]',
+  unnested: ', $25::int[]',
   numbered: 'WITH ORDINALITY ',
   names: ', body_length, place',
   length: ', body_length',
   body: [
     ', body',
-    ', substring($25::bytea FROM (sum(body_length) OVER (ORDER BY place) - body_length)::int + 1 FOR body_length)',
+    ', substring($26::bytea FROM (sum(body_length) OVER (ORDER BY place) - body_length)::int + 1 FOR body_length)',
   ],
-  last: 25,
+  last: 26,
 };
 
 function insertStatement(tables: Tables, kind: InsertKind): InsertStatement {
@@ -83,15 +83,15 @@ function insertTexts(
 ): InsertTexts {
   const insert = `
 WITH new_events AS (
-  INSERT INTO ${events} (id, tenant_id, type, body, created_at, idempotency_key, fingerprint, extra, delivery_ids)
+  INSERT INTO ${events} (id, tenant_id, type, body, is_text, created_at, idempotency_key, fingerprint, extra, delivery_ids)
   SELECT id, tenant_id, type, substring($1::bytea FROM (sum(size) OVER (ORDER BY place) - size)::int + 1 FOR size),
-    created_at, idempotency_key, fingerprint, extra, delivery_ids
-  FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[])
-    WITH ORDINALITY AS i(size, id, tenant_id, type, created_at, idempotency_key, fingerprint, extra, delivery_ids, place)
+    is_text IS DISTINCT FROM 0 AND (SELECT getdatabaseencoding() = 'UTF8'), created_at, idempotency_key, fingerprint, extra, delivery_ids
+  FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::smallint[])
+    WITH ORDINALITY AS i(size, id, tenant_id, type, created_at, idempotency_key, fingerprint, extra, delivery_ids, is_text, place)
   ${ifTaken}
 ), given AS MATERIALIZED (
-  SELECT * FROM unnest($11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bigint[], $17::bigint[],
-    $18::smallint[], $19::smallint[], $20::smallint[], $21::bigint[], $22::text[], $23::smallint[]${unnested})
+  SELECT * FROM unnest($12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::bigint[], $18::bigint[],
+    $19::smallint[], $20::smallint[], $21::smallint[], $22::bigint[], $23::text[], $24::smallint[]${unnested})
     ${numbered}AS i(id, event_id, webhook_id, tenant_id, event_type, created_at, due_at, status, reason, queue, completed_at, ordering_key, line_place${names})
   ${whenAll}
 ), new_deliveries AS (

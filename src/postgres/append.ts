@@ -1,10 +1,12 @@
 import type { DeliveryRecord } from '../domain/delivery.ts';
+import type { EventRecord } from '../domain/event.ts';
 import type { AppendEntry, AppendResult } from '../repos.ts';
 import { type AppendPlan, deliveryIdInUse, planAppend } from '../sql/append-plan.ts';
 import { queueCodes, reasonCodes, statusCodes } from '../sql/codes.ts';
 import { type DeliveryColumns, deliveryOf } from '../sql/delivery-columns.ts';
 import { type EventColumns, eventOf, extraText } from '../sql/event-columns.ts';
 import { type AppendStatements, appendStatements } from './append-statements.ts';
+import { bodyIn, isText, type Sent } from './bodies.ts';
 import { errorCode, errorConstraint } from './driver.ts';
 import { linePlaceOf } from './line.ts';
 import type { Tables } from './tables.ts';
@@ -125,12 +127,12 @@ export class Append {
 
   async #stored(place: AppendPlace, ids: readonly string[]): Promise<readonly Stored[]> {
     if (ids.length === 0) return [];
-    const events = await place.rows<EventColumns & { delivery_ids: string }>(this.#sql.stored, [ids]);
+    const events = await place.rows<Sent<EventColumns> & { delivery_ids: string }>(this.#sql.stored, [ids]);
     const idLists = events.map((row): readonly string[] => JSON.parse(row.delivery_ids));
     const rows = await place.rows<DeliveryColumns>(this.#sql.deliveries, [idLists.flat()]);
     const deliveries = new Map(rows.map((row) => [row.id, deliveryOf(row)]));
     return events.map((row, index) => ({
-      event: eventOf(row),
+      event: eventOf({ ...row, body: bodyIn(row) }),
       deliveries: (idLists[index] ?? []).flatMap((id) => deliveries.get(id) ?? []),
     }));
   }
@@ -187,7 +189,14 @@ function eventValues(entries: readonly AppendEntry[]): unknown[] {
     events.map(({ fingerprint }) => fingerprint),
     events.map(extraText),
     entries.map(({ deliveries }) => JSON.stringify(deliveries.map(({ id }) => id))),
+    textValues(events),
   ];
+}
+
+/** For each event whether its body is text: 1 or 0, for not every driver sends arrays of booleans. Null where all are. */
+function textValues(events: readonly EventRecord[]): readonly number[] | null {
+  const values = events.map(({ body }) => Number(isText(body)));
+  return values.includes(0) ? values : null;
 }
 
 function deliveryValues(deliveries: readonly DeliveryRecord[]): unknown[] {

@@ -3,6 +3,7 @@ import { statusCodes } from '../sql/codes.ts';
 import { type ContentColumns, contentOf } from '../sql/content-columns.ts';
 import { type Candidate, Choice, type Chosen, isCandidate, type Member } from './batch-choice.ts';
 import { type BatchStatements, batchStatements, type CandidateRow } from './batch-statements.ts';
+import { bodyIn, type Sent } from './bodies.ts';
 import { MOST_PASSES, PASSED_AT_A_TIME, passStatement } from './claim-statement.ts';
 import { type Database, rowsOf } from './database.ts';
 import type { PostgresQueryable } from './driver.ts';
@@ -89,7 +90,7 @@ export class BatchClaims {
   ): Promise<readonly ClaimResult['deliveries'][]> {
     const members = found.flatMap((one) => one.members);
     if (members.length === 0) return [];
-    const rows = await rowsOf<ContentColumns>(tx, this.#sql.lease, [
+    const rows = await rowsOf<Sent<ContentColumns>>(tx, this.#sql.lease, [
       times.leaseUntil - times.now,
       members.map(({ id }) => id),
       found.flatMap((one, at) => one.members.map(() => at + 1)),
@@ -102,7 +103,7 @@ export class BatchClaims {
     return found.map((one) =>
       one.members.flatMap(({ id }) => {
         const row = byId.get(id);
-        return row === undefined ? [] : contentOf(row);
+        return row === undefined ? [] : contentOf({ ...row, body: bodyIn(row) });
       }),
     );
   }

@@ -1,8 +1,9 @@
 import type { ClaimedDelivery, ClaimResult } from '../repos.ts';
 import { type ContentColumns, contentOf } from '../sql/content-columns.ts';
+import { bodyIn, type Sent } from './bodies.ts';
 
 /** One claimed delivery with its event, or, with a null id, only the instant of a queue that gave none. */
-export interface ClaimRow extends Omit<ContentColumns, 'id'> {
+export interface ClaimRow extends Omit<Sent<ContentColumns>, 'id'> {
   readonly id: string | null;
   readonly place: number;
   readonly next_at: number | null;
@@ -21,12 +22,12 @@ export interface ClaimRow extends Omit<ContentColumns, 'id'> {
 export function resultOf(rows: readonly ClaimRow[]): ClaimResult {
   const deliveries: ClaimedDelivery[] = [];
   for (const row of rows) {
-    if (isClaimed(row)) deliveries.push(contentOf(row));
+    if (isClaimed(row)) deliveries.push(contentOf({ ...row, body: bodyIn(row) }));
   }
   const nextDueAt = rows[0]?.next_at;
   return nextDueAt === undefined || nextDueAt === null ? { deliveries } : { deliveries, nextDueAt };
 }
 
-function isClaimed(row: ClaimRow): row is ClaimRow & ContentColumns {
+function isClaimed(row: ClaimRow): row is ClaimRow & Sent<ContentColumns> {
   return row.id !== null;
 }

@@ -26,6 +26,7 @@ import { type ContentColumns, contentOf } from '../sql/content-columns.ts';
 import { type DeliveryColumns, deliveryOf } from '../sql/delivery-columns.ts';
 import { type EventColumns, eventOf } from '../sql/event-columns.ts';
 import { Append } from './append.ts';
+import { bodyIn, type Sent } from './bodies.ts';
 import { Claims } from './claims.ts';
 import type { Database } from './database.ts';
 import { type EventStatements, eventStatements } from './event-statements.ts';
@@ -144,13 +145,13 @@ export class PostgresEventRepo implements EventRepo {
   }
 
   async getContents(ids: readonly string[]): Promise<readonly DeliveryContent[]> {
-    const rows = await this.#database.rows<ContentColumns>(this.#sql.getContents, [ids]);
-    return rows.map(contentOf);
+    const rows = await this.#database.rows<Sent<ContentColumns>>(this.#sql.getContents, [ids]);
+    return rows.map((row) => contentOf({ ...row, body: bodyIn(row) }));
   }
 
   async getEvents(ids: readonly string[]): Promise<readonly EventRecord[]> {
-    const rows = await this.#database.rows<EventColumns>(this.#sql.getEvents, [ids]);
-    return rows.map(eventOf);
+    const rows = await this.#database.rows<Sent<EventColumns>>(this.#sql.getEvents, [ids]);
+    return rows.map((row) => eventOf({ ...row, body: bodyIn(row) }));
   }
 
   async attempts(deliveryId: string): Promise<readonly AttemptRecord[]> {

@@ -1,9 +1,10 @@
 import { ELEMENT_BYTES } from '../domain/batch.ts';
 import { HELD_BACK } from '../sql/codes.ts';
 import type { ContentColumns } from '../sql/content-columns.ts';
+import { bodyList, bodyOf, isTextOf, type Sent } from './bodies.ts';
 import { IN_OWN } from './claim-kinds.ts';
 import { oneByOne, UNITS } from './one-by-one.ts';
-import { asNumber, bodyOf } from './rows.ts';
+import { asNumber } from './rows.ts';
 import type { Tables } from './tables.ts';
 
 const OF_DELIVERY = [
@@ -47,11 +48,11 @@ type Content = Pick<
 /** A delivery that was claimed; or, with a null id, how a queue was found. */
 export type FormedRow = FormedDelivery | QueueFound;
 
-export interface FormedDelivery extends Content {
+export type FormedDelivery = Sent<Content> & {
   /** Of its batch among the ids. */
   readonly nr: number;
   readonly seq: number;
-}
+};
 
 export interface QueueFound {
   readonly id: null;
@@ -79,7 +80,7 @@ export const NOT_FORMED = '22012';
  */
 export function formingStatement(tables: Tables): string {
   const { deliveries, events, nowMs } = tables;
-  const columns = [...TEXTS, ...COUNTERS, 'body'].map((name) => `c.${name}`);
+  const columns = [...TEXTS, ...COUNTERS].map((name) => `c.${name}`).concat(bodyList('c.is_text', 'c.body'));
   const content = columns.concat(NUMBERS.map((name) => asNumber(`c.${name}`, name))).join(', ');
   return `
 WITH clock AS MATERIALIZED (SELECT ${nowMs} AS now, ${nowMs} + $1::bigint AS ends),
@@ -97,7 +98,7 @@ due AS MATERIALIZED (
       ORDER BY d.wake_at, d.seq LIMIT a.most FOR UPDATE SKIP LOCKED
     ) d
   ) d CROSS JOIN LATERAL (
-    SELECT e.tenant_id AS e_tenant_id, e.type AS e_type, e.created_at AS e_created_at, e.body, e.idempotency_key, e.fingerprint, e.extra
+    SELECT e.tenant_id AS e_tenant_id, e.type AS e_type, e.created_at AS e_created_at, e.body, e.is_text, e.idempotency_key, e.fingerprint, e.extra
     FROM ${events} e WHERE e.id = d.event_id LIMIT 1
   ) e
   WHERE ${oneByOne('a')}
@@ -125,7 +126,7 @@ claimed AS (
     batch_id = ($9::text[])[i.nr], batch_size = sizes.sizes[i.nr], refusals = 0
   FROM due i, clock, sizes
   WHERE ${oneByOne('i')} AND sizes.sizes[i.nr] > 0 AND d.ctid = i.row
-  RETURNING ${OF_DELIVERY}, i.nr, ${OF_EVENT}, ${bodyOf(tables, 'd', 'i')} AS body
+  RETURNING ${OF_DELIVERY}, i.nr, ${OF_EVENT}, ${bodyOf(tables, 'd', 'i')} AS body, ${isTextOf('d', 'i')} AS is_text
 ),
 found AS MATERIALIZED (
   SELECT a.queue, coalesce((SELECT bool_or(j.is_mixed) FROM judged j WHERE j.queue = a.queue), false) AS is_mixed,

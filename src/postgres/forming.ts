@@ -2,6 +2,7 @@ import type { BatchClaim, ClaimedDelivery, ClaimResult, LeaseTimes } from '../re
 import { queueCodes, statusCodes } from '../sql/codes.ts';
 import { contentOf } from '../sql/content-columns.ts';
 import { mostOf, type QueueWishes } from './batch-claims.ts';
+import { bodyIn } from './bodies.ts';
 import type { Database } from './database.ts';
 import { errorCode } from './driver.ts';
 import {
@@ -165,6 +166,7 @@ function resultOf(
 function contentIn(row: FormedDelivery, { webhookId, batchId, ends }: Taken, size: number): ClaimedDelivery {
   return contentOf({
     ...row,
+    body: bodyIn(row),
     webhook_id: webhookId,
     status: statusCodes.delivering,
     queue: queueCodes.own,

@@ -9,7 +9,7 @@ import { quoted } from './schema-name.ts';
 export const migrations: readonly ((schema: string) => string)[] = [first];
 
 /**
- * - `events`: immutable. `delivery_ids` is JSON text, so that the deliveries of an event need no index of their own.
+ * - `events`: immutable. `delivery_ids` is JSON text, so that the deliveries of an event need no index of their own. `is_text` is explained in bodies.ts.
  * - `deliveries`: changed twice for each attempt, so every index here costs three times per delivery: there is one for the
  *   key and one for the place where it waits. `wake_at` is `due_at` while it waits, the end of its lease while it is
  *   leased, and null otherwise. `seq` is the order of append, `marked` that of marking for replay. Deliveries without an ordering key and a batch
@@ -32,6 +32,7 @@ function first(name: string): string {
       tenant_id text COLLATE "C" NOT NULL,
       type text COLLATE "C" NOT NULL,
       body bytea NOT NULL,
+      is_text boolean NOT NULL,
       created_at bigint NOT NULL,
       idempotency_key text COLLATE "C",
       fingerprint text COLLATE "C" NOT NULL,

@@ -1,3 +1,4 @@
+import { bodyList, bodyOf, isTextOf } from './bodies.ts';
 import type { Tables } from './tables.ts';
 
 /**
@@ -22,20 +23,14 @@ export function deliveryList(d: string): string {
   ].join(', ');
 }
 
-/** The select list of an event, with the alias of its table. */
+/** The select list of an event, with the alias of its table: `Sent<EventColumns>`. */
 export function eventList(e: string): string {
-  const columns = ['id', 'tenant_id', 'type', 'body', 'idempotency_key', 'fingerprint', 'extra'];
-  return `${columns.map((column) => `${e}.${column}`).join(', ')}, ${asNumber(`${e}.created_at`, 'created_at')}`;
+  const columns = ['id', 'tenant_id', 'type', 'idempotency_key', 'fingerprint', 'extra'];
+  return `${columns.map((column) => `${e}.${column}`).join(', ')}, ${asNumber(`${e}.created_at`, 'created_at')}, ${bodyList(`${e}.is_text`, `${e}.body`)}`;
 }
 
-/** The select list of a delivery `d` with its event `e` as its webhook gets it: `ContentColumns`. */
+/** The select list of a delivery `d` with its event `e` as its webhook gets it: `Sent<ContentColumns>`. */
 export function contentList(tables: Tables, d: string, e: string): string {
   return `${deliveryList(d)}, ${e}.tenant_id AS e_tenant_id, ${e}.type AS e_type, ${asNumber(`${e}.created_at`, 'e_created_at')},
-  ${bodyOf(tables, d, e)} AS body, ${e}.idempotency_key, ${e}.fingerprint, ${e}.extra`;
-}
-
-/** What a delivery `d` sends: its own body, or that of its event `e`. */
-export function bodyOf({ listings }: Tables, d: string, e: string): string {
-  const own = `(SELECT l.body FROM ${listings} l WHERE l.webhook_id = ${d}.webhook_id AND l.created_at = ${d}.created_at AND l.delivery_id = ${d}.id)`;
-  return `CASE WHEN ${d}.body_length IS NULL THEN ${e}.body ELSE ${own} END`;
+  ${bodyList(isTextOf(d, e), bodyOf(tables, d, e), `${e}.body`)}, ${e}.idempotency_key, ${e}.fingerprint, ${e}.extra`;
 }

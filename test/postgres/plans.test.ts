@@ -28,8 +28,8 @@ UPDATE surehook.deliveries SET webhook_id = 'whk_line', ordering_key = 'key ' ||
 WHERE queue = 1 AND seq % 5 = 1;
 UPDATE surehook.deliveries SET webhook_id = 'whk_batch', batch_id = 'bat_' || seq / 300, batch_size = 100, refusals = 0
 WHERE queue = 1 AND seq % 5 = 2;
-INSERT INTO surehook.events (id, tenant_id, type, body, created_at, fingerprint, delivery_ids)
-SELECT event_id, tenant_id, event_type, '', created_at, '', '["' || id || '"]' FROM surehook.deliveries;
+INSERT INTO surehook.events (id, tenant_id, type, body, is_text, created_at, fingerprint, delivery_ids)
+SELECT event_id, tenant_id, event_type, '', true, created_at, '', '["' || id || '"]' FROM surehook.deliveries;
 INSERT INTO surehook.listings SELECT id, webhook_id, tenant_id, event_type, created_at FROM surehook.deliveries;
 INSERT INTO surehook.buckets SELECT 'bucket ' || n, n, 0, 1, 1, 1, 1, 1 FROM generate_series(1, 20000) n;
 INSERT INTO surehook.outcomes SELECT 'whk_' || n % 200, n / 200, 'writer ' || n % 5, '{}' FROM generate_series(1, 60000) n;
