@@ -14,14 +14,12 @@ export type Sent<Columns extends { readonly body: unknown }> = Omit<Columns, 'bo
 
 /** Whether all of a body comes back from the server as text: PostgreSQL keeps no NUL in text, and some drivers drop the byte order mark in front. */
 export function isText(body: Uint8Array): boolean {
-  return (
-    isUtf8(body) && !bytesOf(body).includes(0) && !(body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf)
-  );
+  return isUtf8(body) && !hasNul(body) && !(body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf);
 }
 
-/** A `Buffer` looks for a byte five times as fast as an array does. */
-function bytesOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
-  return Buffer.from(buffer, byteOffset, byteLength);
+/** The search of a `Buffer` takes a fifth of the time of an array's own, and any bytes. */
+function hasNul(body: Uint8Array): boolean {
+  return Buffer.prototype.includes.call(body, 0);
 }
 
 /** The body of a row, byte for byte. */
