@@ -3,11 +3,13 @@ import { describe, expect, test } from 'vitest';
 import { sleep } from '../../src/clock.ts';
 import type { NewWebhook, SurehookOptions } from '../../src/index.ts';
 import { retryExponential, retrySchedule } from '../../src/index.ts';
+import type { QueuesClaim } from '../../src/repos.ts';
 import type { SentRequest } from '../../src/testing/index.ts';
 import {
   allDeliveries,
   atMostOnce,
   attemptsOf,
+  type Bench,
   bench,
   delayed,
   deliveryOf,
@@ -18,6 +20,7 @@ import {
   publishMany,
   running,
   SECOND,
+  tally,
 } from './harness.ts';
 
 function batched(batch: NonNullable<NewWebhook['delivery']>['batch'] = {}): Partial<NewWebhook> {
@@ -41,6 +44,24 @@ function numbers(request: SentRequest | undefined): readonly number[] {
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 const quick = { retry: retryExponential({ baseMs: 100, factor: 2, maxMs: SECOND, attempts: 4 }) };
+
+/** A bench that notes how many events each claim of own queues asks for; one of these calls takes a second. */
+function heldAt(call: number): Bench & { readonly asked: readonly number[] } {
+  const made = bench();
+  const { clock, repos } = made;
+  const claim = repos.events.claimQueues.bind(repos.events);
+  const asked: number[] = [];
+  repos.events.claimQueues = async (request) => {
+    asked.push(eventsOf(request));
+    if (asked.length === call) await sleep(clock, SECOND);
+    return claim(request);
+  };
+  return { ...made, asked };
+}
+
+function eventsOf({ queues }: QueuesClaim): number {
+  return queues.reduce((sum, { limit, batch }) => sum + limit * (batch?.maxEvents ?? 1), 0);
+}
 
 describe('a batched webhook', () => {
   test('gets what waits in one signed request, in the order of publishing', async () => {
@@ -244,6 +265,41 @@ describe('a batched webhook', () => {
       ({ headers }) => headers['webhook-id'] === sent?.headers['webhook-id'],
     );
     expect(same?.text()).toBe(sent?.text());
+  });
+
+  test.each([100, 1_000])(
+    'many, up to %i events in a request: each call claims a part, and what it brings is sent meanwhile',
+    async (maxEvents) => {
+      const { surehook, clock, transport, asked } = heldAt(2);
+      // The batches are small, but a call asks for full ones.
+      for (let n = 0; n < 60; n += 1) await hook(surehook, n, batched({ maxEvents, maxBytes: 500 }));
+      await publishMany(surehook, 60);
+      await surehook.start();
+      await clock.advance(SECOND / 2);
+      expect(asked).toHaveLength(2);
+      expect(transport.requests.length).toBeGreaterThan(0);
+      expect(transport.requests.length).toBeLessThan(60);
+      await clock.advance(MINUTE);
+      expect(transport.requests.flatMap(numbers)).toHaveLength(60 * 60);
+      expect(Math.max(...asked)).toBeLessThanOrEqual(2_500);
+      expect(Math.max(...asked)).toBeGreaterThanOrEqual(2_000);
+    },
+  );
+
+  test('at a stop, what no call has asked for yet is not claimed', async () => {
+    const { surehook, clock, transport, asked } = heldAt(1);
+    for (let n = 0; n < 200; n += 1) await hook(surehook, n, batched());
+    await publishMany(surehook, 1);
+    await surehook.start();
+    await clock.advance(SECOND / 2);
+    const stoppedAt = clock.now();
+    const stopped = surehook.stop().then(() => clock.now());
+    await clock.advance(MINUTE);
+    // When the call has ended, not after the grace for what does not end.
+    expect((await stopped) - stoppedAt).toBeLessThan(600);
+    expect(asked).toHaveLength(1);
+    expect(transport.requests).toHaveLength(0);
+    expect(tally(await allDeliveries(surehook), ({ status }) => status)).toEqual({ pending: 200 });
   });
 
   test.each([
