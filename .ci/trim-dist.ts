@@ -1,6 +1,6 @@
 /**
  * The last step of the build: deletes the declarations in dist that no entry of the package refers to, because nobody can import them and their
- * comments are a tenth of what is installed; and takes the tabs from the beginnings of lines. No text in the code has any: the source has none.
+ * comments are a tenth of what is installed; and takes the tabs from the beginnings of lines, and the spaces where those of texts are of SQL. No text in the code has tabs: the source has none.
  */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -27,5 +27,8 @@ for (let file = left.pop(); file !== undefined; file = left.pop()) {
 for (const name of readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' })) {
   const file = join(root, 'dist', name);
   if (name.endsWith('.d.ts') && !reached.has(file)) rmSync(file);
-  else if (/\.[jt]s$/.test(name)) writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/^\t+/gm, ''));
+  else if (/\.[jt]s$/.test(name)) {
+    const indents = /^(postgres|sqlite)\b/.test(name) && name.endsWith('.js') ? /^[\t ]+/gm : /^\t+/gm;
+    writeFileSync(file, readFileSync(file, 'utf8').replaceAll(indents, ''));
+  }
 }

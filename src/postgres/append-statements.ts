@@ -113,7 +113,7 @@ SELECT ${stored} AS events`;
 
 /** Makes them for the tables of a schema. */
 export function appendStatements(tables: Tables): AppendStatements {
-  const { events, deliveries } = tables;
+  const { events, deliveries, current } = tables;
   return {
     insert: insertStatement(tables, ALL),
     insertFree: insertStatement(tables, FREE),
@@ -125,6 +125,6 @@ FROM unnest($2::text[], $3::text[]) AS i(tenant_id, idempotency_key)
   JOIN ${events} e ON e.tenant_id = i.tenant_id AND e.idempotency_key = i.idempotency_key`,
     takenDelivery: `SELECT id FROM ${deliveries} WHERE id = ANY ($1::text[]) LIMIT 1`,
     stored: `SELECT ${eventList('e')}, e.delivery_ids FROM ${events} e WHERE e.id = ANY ($1::text[])`,
-    deliveries: `SELECT ${deliveryList('d')} FROM ${deliveries} d WHERE d.id = ANY ($1::text[])`,
+    deliveries: `SELECT ${deliveryList('d')} FROM ${current} d WHERE d.id = ANY ($1::text[])`,
   };
 }

@@ -7,6 +7,7 @@ import { bodyIn, type Sent } from './bodies.ts';
 import { MOST_PASSES, PASSED_AT_A_TIME, passStatement } from './claim-statement.ts';
 import { type Database, rowsOf } from './database.ts';
 import type { PostgresQueryable } from './driver.ts';
+import type { Folds } from './folds.ts';
 import type { Placed } from './rounds.ts';
 import type { Tables } from './tables.ts';
 
@@ -24,30 +25,42 @@ export class BatchClaims {
   readonly #database: Database;
   readonly #sql: BatchStatements;
   readonly #pass: string;
+  readonly #folds: Folds;
 
-  constructor(database: Database, tables: Tables) {
+  constructor(database: Database, tables: Tables, folds: Folds) {
     this.#database = database;
+    this.#folds = folds;
     this.#sql = batchStatements(tables);
     this.#pass = passStatement(tables);
   }
 
   /** The results of claims of queues, each of another webhook. */
   async claim(queues: readonly QueueWishes[], times: LeaseTimes): Promise<readonly Placed<ClaimResult>[]> {
-    return this.#database.transaction(async (tx) => {
-      const found = await this.#find(tx, queues);
-      const deliveries = await this.#lease(tx, found, times);
-      const nextDueAt = await this.#next(tx, queues);
-      return found.map(({ index, queue, ripeAt }, at) => {
-        const taken = { deliveries: deliveries[at] ?? [] };
-        const next = nextDueAt[queue];
-        const item = typeof next === 'number' ? { ...taken, nextDueAt: Math.max(next, ripeAt) } : taken;
-        return { item, index };
-      });
-    });
+    for (let passes = 0; ; passes += 1) {
+      const { results, folded } = await this.#database.transaction((tx) => this.#claim(tx, queues, times));
+      if (folded.length === 0 || passes === MOST_PASSES) return results;
+      // Not in that transaction, which has them locked: the row of a fold is locked before its members.
+      await this.#folds.unfold(folded);
+    }
   }
 
-  async #find(tx: PostgresQueryable, queues: readonly QueueWishes[]): Promise<readonly FoundBatch[]> {
-    const { candidates, now } = await this.#candidates(tx, queues);
+  /** Claims nothing where it meets some that are in a fold. */
+  async #claim(tx: PostgresQueryable, queues: readonly QueueWishes[], times: LeaseTimes): Promise<Claimed> {
+    const { found, folded } = await this.#find(tx, queues);
+    const deliveries = folded.length === 0 ? await this.#lease(tx, found, times) : [];
+    const nextDueAt = await this.#next(tx, queues);
+    const results = found.map(({ index, queue, ripeAt }, at) => {
+      const taken = { deliveries: deliveries[at] ?? [] };
+      const next = nextDueAt[queue];
+      const item = typeof next === 'number' ? { ...taken, nextDueAt: Math.max(next, ripeAt) } : taken;
+      return { item, index };
+    });
+    return { results, folded };
+  }
+
+  async #find(tx: PostgresQueryable, queues: readonly QueueWishes[]): Promise<FoundBatches> {
+    const { candidates: all, now } = await this.#candidates(tx, queues);
+    const candidates = all.filter(({ folded }) => !folded);
     const byPlace = Map.groupBy(candidates, ({ place }) => place);
     const found: FoundBatch[] = [];
     for (const [queue, { claims }] of queues.entries()) {
@@ -61,7 +74,7 @@ export class BatchClaims {
         found.push({ ...chosen, ...(limit === 0 && { members: [] }), index, queue });
       }
     }
-    return found;
+    return { found, folded: all.filter(({ folded }) => folded).map(({ id }) => id) };
   }
 
   async #candidates(
@@ -126,6 +139,16 @@ interface FoundBatch extends Chosen {
   readonly index: number;
   /** Of its queue among those that were asked for. */
   readonly queue: number;
+}
+
+interface FoundBatches {
+  readonly found: readonly FoundBatch[];
+  /** Deliveries in folds whose leases have run out. */
+  readonly folded: readonly string[];
+}
+
+interface Claimed extends Pick<FoundBatches, 'folded'> {
+  readonly results: readonly Placed<ClaimResult>[];
 }
 
 interface NextRow {

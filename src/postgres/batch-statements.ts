@@ -37,6 +37,8 @@ export interface CandidateRow {
   readonly refusals: number;
   /** Whether all members of its batch can be claimed, as far as that can be seen without locking them. */
   readonly whole: boolean;
+  /** Whether it is in a fold, whose lease has run out. */
+  readonly folded: boolean;
   readonly event_id: string;
   readonly event_type: string;
   readonly body_length: number;
@@ -57,7 +59,7 @@ asked AS MATERIALIZED (SELECT i.place::int, i.webhook_id, i.most FROM unnest($1:
 due AS MATERIALIZED (
   SELECT a.place, d.*, ${turnAt(deliveries)} AS turn
   FROM asked a CROSS JOIN LATERAL (
-    SELECT d.id, d.event_id, d.event_type, d.webhook_id, d.ordering_key, d.wake_at, d.seq, d.status, d.due_at, d.tries, d.batch_id, d.batch_size, d.refusals, d.body_length AS own_length
+    SELECT d.id, d.event_id, d.event_type, d.webhook_id, d.ordering_key, d.wake_at, d.seq, d.status, d.due_at, d.tries, d.batch_id, d.batch_size, d.refusals, d.body_length AS own_length, d.fold
     FROM ${deliveries} d
     WHERE d.queue = 1 AND d.wake_at IS NOT NULL AND d.webhook_id = a.webhook_id AND d.wake_at <= (SELECT now FROM clock)
     ORDER BY d.wake_at, d.seq LIMIT a.most FOR UPDATE SKIP LOCKED
@@ -66,11 +68,11 @@ due AS MATERIALIZED (
 batches AS MATERIALIZED (
   SELECT b.batch_id, (SELECT count(*) FILTER (WHERE m.queue = 1 AND m.wake_at <= (SELECT now FROM clock)
       AND CASE WHEN m.ordering_key IS NULL THEN true ELSE m.id = ${turnOf(deliveries, 'm')} END) FROM ${deliveries} m
-    WHERE m.batch_id = b.batch_id AND m.wake_at IS NOT NULL) AS members
+    WHERE m.batch_id = b.batch_id AND m.wake_at IS NOT NULL AND m.fold IS NULL) AS members
   FROM (SELECT DISTINCT batch_id FROM due WHERE batch_id IS NOT NULL) b
 )
 SELECT due.place, due.id, ${asNumber('due.seq', 'seq')}, ${asNumber('due.due_at', 'due_at')}, due.tries, due.status, due.batch_id, due.batch_size, due.refusals,
-  coalesce(b.members = due.batch_size, false) AS whole, due.event_id, due.event_type, due.body_length, due.extra,
+  coalesce(b.members = due.batch_size, false) AS whole, due.fold IS NOT NULL AS folded, due.event_id, due.event_type, due.body_length, due.extra,
   ${asNumber('clock.now', 'now')}, (SELECT count(*) FROM held)::int AS held
 FROM clock LEFT JOIN (
   SELECT d.*, coalesce(d.own_length, e.length) AS body_length, e.extra
@@ -80,7 +82,7 @@ FROM clock LEFT JOIN (
 ORDER BY due.place, due.wake_at, due.seq`,
     members: `
 SELECT d.id, d.status FROM ${deliveries} d
-WHERE d.batch_id = $1::text AND d.wake_at IS NOT NULL AND CASE d.queue WHEN 1 THEN d.wake_at <= $2::bigint END
+WHERE d.batch_id = $1::text AND d.wake_at IS NOT NULL AND d.fold IS NULL AND CASE d.queue WHEN 1 THEN d.wake_at <= $2::bigint END
   AND d.id = ${turnAt(deliveries)}
 ORDER BY d.seq FOR UPDATE SKIP LOCKED`,
     lease: `

@@ -65,7 +65,7 @@ export const OWN: ClaimKind = {
   due: ({ deliveries }) => `
   SELECT a.place, d.*, ${turnAt(deliveries)} AS turn
   FROM asked a CROSS JOIN LATERAL (
-    SELECT ${DUE_COLUMNS}, d.webhook_id, d.ordering_key
+    SELECT ${DUE_COLUMNS}, d.fold, d.webhook_id, d.ordering_key
     FROM ${deliveries} d
     WHERE ${IN_OWN} AND d.wake_at <= (SELECT now FROM clock)
     ORDER BY d.wake_at, d.seq LIMIT a.most FOR UPDATE SKIP LOCKED

@@ -9,6 +9,8 @@ export interface ClaimRow extends Omit<Sent<ContentColumns>, 'id'> {
   readonly next_at: number | null;
   /** How many the claim held back whose turn it is not. */
   readonly held: number;
+  /** Those in a fold whose lease has run out; null where there are none. */
+  readonly folded: readonly string[] | null;
   /** Where it lay in the queue. */
   readonly was_due: number | null;
   readonly seq: number | null;

@@ -39,6 +39,9 @@ export function lostText(d: string): string {
   return `'{"startedAt":' || ${d}.claimed_at || ',"durationMs":' || greatest(0, ${d}.lease_until - ${d}.claimed_at) || '${LOST_TEXT.slice(LOST_HEAD.length)}'`;
 }
 
+/** Otherwise they are unfolded, and the claim is made again: so that it is in order. */
+const NONE_FOLDED = 'NOT EXISTS (SELECT FROM due f WHERE f.fold IS NOT NULL)';
+
 /**
  * `$1` is the length of the lease in ms. The time and what is asked are read once: an index scan can then go by them. Five hundred
  * deliveries or events in a table of some ten thousand rows would be looked for in the whole of it: events are therefore looked up one by one, and the
@@ -49,21 +52,22 @@ export function claimStatement(tables: Tables, kind: ClaimKind): string {
   const { schema, deliveries, events, attempts, nowMs } = tables;
   const { asked, due, takesTurns, sets, inQueue, behind, next, index } = kind;
   const entriesRead = `pg_stat_get_xact_tuples_returned('${quoted(schema)}.${index}'::regclass)`;
-  const left = `(SELECT min(s.wake_at) FROM strays s WHERE s.place = a.place AND s.id NOT IN (SELECT h.id FROM held h))`;
+  const left = `(SELECT min(s.wake_at) FROM strays s WHERE s.place = a.place AND s.id NOT IN (SELECT h.id FROM held h)),
+    (SELECT min(due.wake_at) FROM due WHERE due.place = a.place AND due.fold IS NOT NULL)`;
   return `
 WITH clock AS MATERIALIZED (SELECT ${nowMs} AS now, ${entriesRead} AS read), asked AS MATERIALIZED (${asked}),
 due AS MATERIALIZED (${due(tables)}
 ),${takesTurns ? `${holdBack(deliveries)},` : ''} lost AS (
   INSERT INTO ${attempts} (delivery_id, number, token, kind, data)
   SELECT id, attempts + 1, token, ${attemptKinds.lost}, ${lostText('due')}
-  FROM due WHERE status = 1${takesTurns ? ' AND turn = id' : ''}
+  FROM due WHERE status = 1${takesTurns ? ` AND turn = id AND ${NONE_FOLDED}` : ''}
 ), claimed AS (
   UPDATE ${deliveries} d
   SET status = 1, token = d.token + 1, lease_until = clock.now + $1::bigint, wake_at = clock.now + $1::bigint,
     claimed_at = clock.now, attempts = d.attempts + (due.status = 1)::int, lost = d.lost + (due.status = 1)::int, ${sets}
   FROM due, clock
   WHERE d.id = due.id AND due.place + due.seq >= 0 AND due.place + due.token >= 0 AND due.place + due.attempts >= 0${
-    takesTurns ? ' AND due.turn = due.id AND (SELECT count(*) FROM locks) >= 0' : ''
+    takesTurns ? ` AND due.turn = due.id AND ${NONE_FOLDED} AND (SELECT count(*) FROM locks) >= 0` : ''
   }
   RETURNING d.*, due.place, due.wake_at AS was_due, clock.now + $1::bigint AS ends
 ), next AS MATERIALIZED (
@@ -80,6 +84,7 @@ due AS MATERIALIZED (${due(tables)}
   FROM asked a
 )
 SELECT n.place, ${asNumber('n.at', 'next_at')}, ${takesTurns ? '(SELECT count(*) FROM held)::int' : '0'} AS held,
+  ${takesTurns ? '(SELECT array_agg(due.id) FROM due WHERE due.fold IS NOT NULL)' : 'NULL::text[]'} AS folded,
   ${asNumber('c.was_due', 'was_due')}, ${asNumber('c.seq', 'seq')}, ${asNumber('clock.now', 'now')},
   ${asNumber(`(${entriesRead} - clock.read)`, 'read')}, ${contentList(tables, 'c', 'e')}
 FROM clock, next n LEFT JOIN (

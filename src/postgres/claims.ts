@@ -6,14 +6,17 @@ import { claimStatement, MOST_PASSES, PASSED_AT_A_TIME, passStatement } from './
 import type { Database } from './database.ts';
 import { errorCode } from './driver.ts';
 import { Floor, type Found } from './floor.ts';
+import type { Folds } from './folds.ts';
 import { Forming } from './forming.ts';
 import { type Placed, roundsOf } from './rounds.ts';
 import type { Tables } from './tables.ts';
 
 const UNIQUE_VIOLATION = '23505';
 const RUNS = 5;
-/** Deliveries that one transaction leases in batches, about: with their bodies they are held in memory at once. */
-const MOST_LEASED = 5_000;
+/** Deliveries that one transaction leases in batches, about: their bodies fit the memory that the server gives a step of a statement. */
+const MOST_LEASED = 2_500;
+/** Such transactions at a time: a server process works on one processor, and a claim of many batches is the better part of its work. */
+const AT_ONCE = 2;
 
 /**
  * Claims: one statement leases what is due, records the claims that were lost, and brings the events. Rows that another
@@ -26,15 +29,17 @@ export class Claims {
   readonly #pass: string;
   readonly #forming: Forming;
   readonly #batches: BatchClaims;
+  readonly #folds: Folds;
   readonly #floor = new Floor();
 
-  constructor(database: Database, tables: Tables) {
+  constructor(database: Database, tables: Tables, folds: Folds) {
     this.#database = database;
     this.#express = claimStatement(tables, EXPRESS);
     this.#queues = claimStatement(tables, OWN);
     this.#pass = passStatement(tables);
     this.#forming = new Forming(database, tables);
-    this.#batches = new BatchClaims(database, tables);
+    this.#batches = new BatchClaims(database, tables, folds);
+    this.#folds = folds;
   }
 
   /** Leases what is due in the express queue. */
@@ -59,32 +64,26 @@ export class Claims {
   async queues({ queues, ...times }: QueuesClaim): Promise<readonly ClaimResult[]> {
     const results: ClaimResult[] = queues.map(() => ({ deliveries: [], nextDueAt: times.now }));
     try {
-      for (const step of this.#steps(queues, times, results)) await step();
+      await this.#claimAll(queues, times, results);
     } catch (error) {
       if (results.every(({ deliveries }) => deliveries.length === 0)) throw error;
     }
     return results;
   }
 
-  #steps(
-    queues: readonly QueueClaim[],
-    times: LeaseTimes,
-    results: ClaimResult[],
-  ): readonly (() => Promise<void>)[] {
+  async #claimAll(queues: readonly QueueClaim[], times: LeaseTimes, results: ClaimResult[]): Promise<void> {
     const placed = queues.map((item, index) => ({ item, index }));
     const singles = placed.filter(({ item }) => item.batch === undefined);
-    const rounds = roundsOf(singles, ({ item }) => item.webhookId).map((round) => {
+    for (const round of roundsOf(singles, ({ item }) => item.webhookId)) {
       const ofRound = round.map(({ item }) => item);
-      return () => this.#singles(ofRound, times, results);
-    });
+      await this.#singles(ofRound, times, results);
+    }
     const batched = placed.filter(({ item }) => item.batch !== undefined);
-    const shares = sharesOf(
-      Array.from(
-        Map.groupBy(batched, ({ item }) => item.webhookId),
-        wishesOf,
-      ),
-    ).map((share) => () => this.#claimBatches(share, times, results));
-    return [...rounds, ...shares];
+    const wishes = Array.from(
+      Map.groupBy(batched, ({ item }) => item.webhookId),
+      wishesOf,
+    );
+    await sideBySide(sharesOf(wishes), (share) => this.#claimBatches(share, times, results));
   }
 
   async #claimBatches(
@@ -109,14 +108,15 @@ export class Claims {
     for (let passes = 0; open.length > 0; passes += 1) {
       const rows = await this.#claim(open, times);
       const byPlace = Map.groupBy(rows, ({ place }) => place);
-      const { held = 0, now = 0 } = rows[0] ?? {};
+      const { held = 0, now = 0, folded = null } = rows[0] ?? {};
+      if (folded !== null) await this.#folds.unfold(folded);
       const next: Placed<QueueClaim>[] = [];
       const looks: Placed<QueueClaim>[] = [];
       for (const [place, { item, index }] of open.entries()) {
         const { deliveries, ...rest } = resultOf(byPlace.get(place + 1) ?? []);
         results[index] = { deliveries: [...(results[index]?.deliveries ?? []), ...deliveries], ...rest };
         const limit = item.limit - deliveries.length;
-        if (held > 0 && limit > 0) next.push({ item: { ...item, limit }, index });
+        if ((held > 0 || folded !== null) && limit > 0) next.push({ item: { ...item, limit }, index });
         if (item.limit === 0 && (rest.nextDueAt ?? now + 1) <= now) looks.push({ item, index });
       }
       if (passes === MOST_PASSES) return;
@@ -163,6 +163,16 @@ function sharesOf(queues: readonly QueueWishes[]): readonly (readonly QueueWishe
     left -= most;
   }
   return shares;
+}
+
+/** Runs `AT_ONCE` at a time; one that fails ends its row of them. All are over when it rejects. */
+async function sideBySide<T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> {
+  const left = items.values();
+  const row = async (): Promise<void> => {
+    for (const item of left) await run(item);
+  };
+  const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, row));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
 /** Runs again where another claim, of the same queue at the same moment, took another of one line for the first of it. */

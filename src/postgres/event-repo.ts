@@ -30,6 +30,7 @@ import { bodyIn, type Sent } from './bodies.ts';
 import { Claims } from './claims.ts';
 import type { Database } from './database.ts';
 import { type EventStatements, eventStatements } from './event-statements.ts';
+import { Folds } from './folds.ts';
 import type { Hub } from './hub.ts';
 import { listDeliveries } from './listing.ts';
 import { Pruning } from './pruning.ts';
@@ -54,9 +55,10 @@ export class PostgresEventRepo implements EventRepo {
     this.#hub = hub;
     this.#sql = eventStatements(tables);
     this.#append = new Append(tables);
-    this.#claims = new Claims(database, tables);
-    this.#settling = new Settling(database, tables);
-    this.#pruning = new Pruning(database, tables);
+    const folds = new Folds(database, tables);
+    this.#claims = new Claims(database, tables, folds);
+    this.#settling = new Settling(database, tables, folds);
+    this.#pruning = new Pruning(database, tables, folds);
   }
 
   async append(entries: readonly AppendEntry[], options: AppendOptions): Promise<readonly AppendResult[]> {

@@ -94,7 +94,7 @@ SELECT ${deliveryList('p')} FROM promoted p, told ORDER BY p.place`,
 }
 
 function readsOf(tables: Tables): Omit<EventStatements, Changes> {
-  const { deliveries, events, attempts } = tables;
+  const { deliveries, current, events, currentAttempts } = tables;
   return {
     // One index probe for each queue, however much waits in it.
     ownQueues: `
@@ -109,23 +109,23 @@ WITH RECURSIVE queue AS (
     ORDER BY d.webhook_id, d.wake_at LIMIT 1) next
 )
 SELECT webhook_id FROM queue WHERE wake_at < ${HELD_BACK} LIMIT $2::int`,
-    getDeliveries: `SELECT ${deliveryList('d')} FROM ${deliveries} d WHERE d.id = ANY ($1::text[])`,
+    getDeliveries: `SELECT ${deliveryList('d')} FROM ${current} d WHERE d.id = ANY ($1::text[])`,
     deliveriesOf: `
 SELECT ${deliveryList('d')}
 FROM ${events} e CROSS JOIN LATERAL jsonb_array_elements_text(e.delivery_ids::jsonb) WITH ORDINALITY AS i(id, place)
-  CROSS JOIN LATERAL (SELECT * FROM ${deliveries} d WHERE d.id = i.id LIMIT 1) d
+  CROSS JOIN LATERAL (SELECT * FROM ${current} d WHERE d.id = i.id LIMIT 1) d
 WHERE e.id = $1::text ORDER BY i.place`,
     getContents: `
 SELECT ${contentList(tables, 'd', 'e')}
-FROM ${deliveries} d CROSS JOIN LATERAL (SELECT * FROM ${events} e WHERE e.id = d.event_id LIMIT 1) e
+FROM ${current} d CROSS JOIN LATERAL (SELECT * FROM ${events} e WHERE e.id = d.event_id LIMIT 1) e
 WHERE d.id = ANY (ARRAY(SELECT unnest($1::text[])))`,
     getEvents: `SELECT ${eventList('e')} FROM ${events} e WHERE e.id = ANY ($1::text[])`,
     attempts: `
-SELECT number, ${asNumber('token')}, kind, data FROM ${attempts} WHERE delivery_id = $1::text ORDER BY number`,
+SELECT number, ${asNumber('token')}, kind, data FROM ${currentAttempts} WHERE delivery_id = $1::text ORDER BY number`,
     // Each order is that of the index to read the head of. A limit that the planner knew would seem to be more than there is, where it has no statistics.
     count: `
 SELECT least($2::int,
-    (SELECT count(*) FROM (SELECT 1 FROM ${deliveries}
+    (SELECT coalesce(sum(CASE WHEN fold IS NULL THEN 1 ELSE batch_size END), 0) FROM (SELECT fold, batch_size FROM ${deliveries}
       WHERE queue = 1 AND wake_at IS NOT NULL AND webhook_id = $1::text ORDER BY wake_at, seq LIMIT (SELECT $2::int)) own)
     + (SELECT count(*) FROM (SELECT webhook_id FROM ${deliveries}
       WHERE queue = 0 AND wake_at IS NOT NULL ORDER BY wake_at, seq LIMIT (SELECT $2::int)) express WHERE webhook_id = $1::text)

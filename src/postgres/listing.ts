@@ -48,7 +48,7 @@ export async function listDeliveries(
 
 /** The statement of a listing. */
 function listStatement(
-  { deliveries, listings }: Tables,
+  tables: Tables,
   query: DeliveryQuery,
 ): { readonly text: string; readonly values: unknown[] } {
   const { status } = query;
@@ -68,8 +68,10 @@ function listStatement(
     const place = `${conditions.bind('bigint', createdAt)}, ${conditions.bind('text', afterId)}`;
     conditions.always(`(${l}.created_at, ${id}) ${behind} (${place})`);
   }
-  const from = isInOrder ? inOrder(deliveries, listings) : `${deliveries} d`;
-  if (!isInOrder && status !== 'exhausted') conditions.always(unfinished(status));
+  const from = isInOrder
+    ? inOrder(tables)
+    : `${status === 'delivering' ? tables.current : tables.deliveries} d`;
+  if (!isInOrder && status !== 'exhausted') conditions.always(unfinished(status, tables));
   const { where } = conditions;
   const text = `SELECT ${deliveryList('d')} FROM ${from} ${where}
 ORDER BY ${l}.created_at ${direction}, ${id} ${direction} LIMIT ${conditions.bind('int', query.limit)}`;
@@ -77,13 +79,14 @@ ORDER BY ${l}.created_at ${direction}, ${id} ${direction} LIMIT ${conditions.bin
 }
 
 /** One by one in the order of listings: statistics that are behind must not make a join of it that begins with deliveries. */
-function inOrder(deliveries: string, listings: string): string {
-  return `${listings} l CROSS JOIN LATERAL (SELECT * FROM ${deliveries} d WHERE d.id = l.delivery_id LIMIT 1) d`;
+function inOrder({ current, listings }: Tables): string {
+  return `${listings} l CROSS JOIN LATERAL (SELECT * FROM ${current} d WHERE d.id = l.delivery_id LIMIT 1) d`;
 }
 
-/** What has not ended is in indexes as such, few among many that have: those are looked through, and put in order. Marks begin at 1; comparing them makes the planner expect few. */
-function unfinished(status: 'pending' | 'delivering' | 'failed' | 'replaying'): string {
-  return status === 'replaying'
-    ? 'd.marked > 0'
-    : '((d.queue = 0 AND d.wake_at IS NOT NULL) OR (d.queue = 1 AND d.wake_at IS NOT NULL))';
+/** What has not ended, but for most of those that are delivering in folds, is in indexes as such, few among many that have: those are looked through, and put in order. Marks begin at 1; comparing them makes the planner expect few. */
+function unfinished(status: 'pending' | 'delivering' | 'failed' | 'replaying', { folds }: Tables): string {
+  if (status === 'replaying') return 'd.marked > 0';
+  const inQueues = '(d.queue = 0 AND d.wake_at IS NOT NULL) OR (d.queue = 1 AND d.wake_at IS NOT NULL)';
+  if (status !== 'delivering') return `(${inQueues})`;
+  return `(${inQueues} OR d.id = ANY (ARRAY(SELECT unnest(f.members) FROM ${folds} f WHERE f.completed_at IS NULL)))`;
 }

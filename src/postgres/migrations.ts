@@ -1,3 +1,4 @@
+import { attemptKinds } from '../sql/attempt-columns.ts';
 import { HELD_BACK } from '../sql/codes.ts';
 import { openTurnsFunction } from './line.ts';
 import { quoted } from './schema-name.ts';
@@ -14,6 +15,7 @@ export const migrations: readonly ((schema: string) => string)[] = [first];
  *   key and one for the place where it waits. `wake_at` is `due_at` while it waits, the end of its lease while it is
  *   leased, and null otherwise. `seq` is the order of append, `marked` that of marking for replay. Deliveries without an ordering key and a batch
  *   are in none of the indexes of those; `line_place` is explained in line.ts.
+ * - `folds`: see folds.ts; the views `current_deliveries` and `current_attempts` are for whoever reads: they have what stands in folds, whose rows they look up one by one.
  * - `listings`: immutable; the orders in which deliveries are listed, and the bodies of those that have one of their own, kept away from the rows that
  *   change. `body_length` of a delivery is null where it has none: nobody looks for it then.
  * - `buckets`: behind `full_minute` is the last request, and what it got: an upsert sees no more of a request than what it stores. The index is by the
@@ -69,7 +71,8 @@ function first(name: string): string {
       batch_size integer,
       batch_id text COLLATE "C",
       ordering_key text COLLATE "C",
-      body_length integer
+      body_length integer,
+      fold bigint
     ) WITH (${busy});
     CREATE INDEX deliveries_express ON ${s}.deliveries (wake_at, seq) WHERE queue = 0 AND wake_at IS NOT NULL;
     CREATE INDEX deliveries_own ON ${s}.deliveries (webhook_id, wake_at, seq) WHERE queue = 1 AND wake_at IS NOT NULL;
@@ -82,6 +85,27 @@ function first(name: string): string {
     CREATE UNIQUE INDEX deliveries_turn ON ${s}.deliveries (webhook_id, ordering_key) WHERE line_place = 0;
     CREATE INDEX deliveries_batch ON ${s}.deliveries (batch_id) WHERE batch_id IS NOT NULL AND wake_at IS NOT NULL;
     CREATE SEQUENCE ${s}.replay_marks;
+
+    CREATE SEQUENCE ${s}.fold_numbers;
+    CREATE TABLE ${s}.folds (
+      nr bigint PRIMARY KEY,
+      members text[] COLLATE "C" NOT NULL,
+      tokens bigint[] NOT NULL,
+      lease_until bigint,
+      completed_at bigint,
+      attempts smallint NOT NULL DEFAULT 0,
+      tries smallint NOT NULL DEFAULT 0,
+      stripped boolean NOT NULL DEFAULT false,
+      data text
+    ) WITH (${busy});
+    CREATE INDEX folds_open ON ${s}.folds (nr) WHERE completed_at IS NULL;
+    CREATE INDEX folds_ended ON ${s}.folds (stripped, completed_at) WHERE completed_at IS NOT NULL;
+    CREATE VIEW ${s}.current_deliveries AS
+    SELECT d.id, d.event_id, d.webhook_id, d.tenant_id, d.event_type, d.created_at, d.seq, d.due_at, d.wake_at, d.token, d.marked, d.lost, d.reason,
+      d.queue, d.line_place, d.refusals, d.batch_size, d.batch_id, d.ordering_key, d.body_length, d.fold,
+      CASE WHEN f.completed_at IS NULL THEN d.status ELSE 3 END AS status, coalesce(f.lease_until, d.lease_until) AS lease_until,
+      coalesce(f.completed_at, d.completed_at) AS completed_at, d.attempts + coalesce(f.attempts, 0) AS attempts, d.tries + coalesce(f.tries, 0) AS tries
+    FROM ${s}.deliveries d LEFT JOIN LATERAL (SELECT * FROM ${s}.folds f WHERE f.nr = d.fold LIMIT 1) f ON true;
     ${openTurnsFunction(name)};
 
     CREATE TABLE ${s}.listings (
@@ -104,6 +128,11 @@ function first(name: string): string {
       data text NOT NULL,
       PRIMARY KEY (delivery_id, number)
     );
+    CREATE VIEW ${s}.current_attempts AS
+    SELECT delivery_id, number, token, kind, data FROM ${s}.attempts
+    UNION ALL
+    SELECT d.id, d.attempts + 1, d.token, ${attemptKinds.settled}::smallint, f.data
+    FROM ${s}.deliveries d CROSS JOIN LATERAL (SELECT f.data FROM ${s}.folds f WHERE f.nr = d.fold LIMIT 1) f WHERE f.data IS NOT NULL;
 
     CREATE TABLE ${s}.webhooks (
       id text COLLATE "C" PRIMARY KEY,

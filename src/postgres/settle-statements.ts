@@ -78,7 +78,7 @@ WITH given AS MATERIALIZED (
 ), settled AS (
   UPDATE ${deliveries} d ${SETS}
   FROM given i
-  WHERE ${oneByOne('i')} AND d.id = i.id AND d.token = i.token AND d.status = i.held
+  WHERE ${oneByOne('i')} AND d.id = i.id AND d.token = i.token AND d.status = i.held AND d.fold IS NULL
   RETURNING ${SETTLED}
 ), ${ended}`,
     applyWhole: `
@@ -91,7 +91,7 @@ WITH ends AS MATERIALIZED (
 ), settled AS (
   UPDATE ${deliveries} d ${SETS}
   FROM given i
-  WHERE ${oneByOne('i')} AND d.id = i.id AND d.token = i.token AND d.status = i.held
+  WHERE ${oneByOne('i')} AND d.id = i.id AND d.token = i.token AND d.status = i.held AND d.fold IS NULL
   RETURNING ${SETTLED}
 ), recorded AS (
   INSERT INTO ${attempts} (delivery_id, number, token, kind, data)
@@ -109,7 +109,7 @@ WITH given AS MATERIALIZED (
   SELECT i.*, d.id
   FROM parts p JOIN given i ON i.place = p.place CROSS JOIN LATERAL (
     SELECT d.id FROM ${deliveries} d
-    WHERE d.id = p.id AND d.token = p.token AND d.status = i.held LIMIT 1 FOR NO KEY UPDATE
+    WHERE d.id = p.id AND d.token = p.token AND d.status = i.held AND d.fold IS NULL LIMIT 1 FOR NO KEY UPDATE
   ) d
 ), whole AS MATERIALIZED (
   SELECT * FROM (SELECT *, count(*) OVER (PARTITION BY place) AS found FROM present) counted WHERE found = members

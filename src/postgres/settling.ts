@@ -3,31 +3,39 @@ import type { Settlement, SettleResult } from '../repos.ts';
 import { attemptKinds, attemptText } from '../sql/attempt-columns.ts';
 import { type Database, rowsOf } from './database.ts';
 import { errorCode, type PostgresQueryable } from './driver.ts';
+import { type Folds, membersOf } from './folds.ts';
 import { type Placed, roundsOf } from './rounds.ts';
 import { NOT_WHOLE, type SettleStatements, settleStatements } from './settle-statements.ts';
 import { claimsOf, endsOf, plainEndsOf } from './settle-values.ts';
 import type { Tables } from './tables.ts';
 
 /**
- * Ends claims: one statement for all that hold their token, as nearly all do, one more for all batches, and one short transaction for each that does not
+ * Ends claims: one statement for all that hold their token, as nearly all do, one more for all batches that were delivered, and one short transaction for each that does not
  * hold it.
  */
 export class Settling {
   readonly #database: Database;
   readonly #sql: SettleStatements;
+  readonly #folds: Folds;
   /** Whether there are keys or batches, as far as this process knows. Where there are none it uses the statement that costs less. */
   #isPlain = true;
 
-  constructor(database: Database, tables: Tables) {
+  constructor(database: Database, tables: Tables, folds: Folds) {
     this.#database = database;
     this.#sql = settleStatements(tables);
+    this.#folds = folds;
   }
 
   /** See `EventRepo.settle`. */
   async settle(settlements: readonly Settlement[], now: number): Promise<readonly SettleResult[]> {
     const results: SettleResult[] = settlements.map(() => 'applied');
     for (const round of roundsOf(settlements, ({ deliveryId }) => deliveryId, othersOf)) {
-      for (const { item, index } of await this.#apply(round, now)) {
+      let left = await this.#apply(round, now);
+      if (left.length > 0) {
+        await this.#folds.unfold(idsOf(left));
+        left = await this.#apply(left, now);
+      }
+      for (const { item, index } of left) {
         results[index] = await this.#database.transaction((tx) => this.#allTooLate(tx, item));
       }
     }
@@ -67,7 +75,9 @@ export class Settling {
     round: readonly Placed<Settlement>[],
     now: number,
   ): Promise<readonly Placed<Settlement>[]> {
-    const items = round.map(({ item }) => item);
+    const left = await this.#delivered(round, now);
+    if (left.length === 0) return left;
+    const items = left.map(({ item }) => item);
     const members = items
       .flatMap((item, index) => membersOf(item).map((one) => ({ ...one, end: index + 1 })))
       .sort(byId);
@@ -80,7 +90,17 @@ export class Settling {
       items.map((item) => membersOf(item).length),
     ];
     if (await this.#appliedWhole(values)) return [];
-    return notAppliedOf(round, await this.#database.rows<NotApplied>(this.#sql.applyBatches, values));
+    return notAppliedOf(left, await this.#database.rows<NotApplied>(this.#sql.applyBatches, values));
+  }
+
+  /** Settles the folds that were delivered, and unfolds those that were not. Returns what is to be settled row by row. */
+  async #delivered(
+    round: readonly Placed<Settlement>[],
+    now: number,
+  ): Promise<readonly Placed<Settlement>[]> {
+    const [delivered, failed] = [round.filter(isDelivered), round.filter((placed) => !isDelivered(placed))];
+    if (failed.length > 0) await this.#folds.unfold(idsOf(failed));
+    return delivered.length > 0 ? failed.concat(await this.#folds.settle(delivered, now)) : failed;
   }
 
   /** Nearly always all batches are whole; to find out which are costs half as much again. */
@@ -171,18 +191,18 @@ function staysInBatch({ item: { next } }: Placed<Settlement>): boolean {
   return next.status === 'waiting' && next.batch !== undefined;
 }
 
+function isDelivered({ item: { next } }: Placed<Settlement>): boolean {
+  return next.status === 'delivered';
+}
+
+function idsOf(round: readonly Placed<Settlement>[]): readonly string[] {
+  return round.flatMap(({ item }) => membersOf(item).map(({ deliveryId }) => deliveryId));
+}
+
 const NONE: readonly string[] = [];
 
 function othersOf({ others }: Settlement): readonly string[] {
   return others === undefined ? NONE : others.map(({ deliveryId }) => deliveryId);
-}
-
-function membersOf({
-  deliveryId,
-  token,
-  others = [],
-}: Settlement): readonly { readonly deliveryId: string; readonly token: number }[] {
-  return [{ deliveryId, token }, ...others];
 }
 
 /** The order in which all lock them. */

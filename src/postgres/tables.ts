@@ -5,13 +5,20 @@ export interface Tables {
   readonly schema: string;
   readonly events: string;
   readonly deliveries: string;
+  /** The deliveries as they are, whatever of that stands in a fold: a view. */
+  readonly current: string;
+  /** See folds.ts. */
+  readonly folds: string;
   readonly listings: string;
   readonly attempts: string;
+  /** All attempts, those in folds included: a view. */
+  readonly currentAttempts: string;
   readonly webhooks: string;
   readonly queues: string;
   readonly buckets: string;
   readonly outcomes: string;
   readonly marks: string;
+  readonly foldNumbers: string;
   /** The time by the server's clock, epoch ms, as an expression of type bigint that stays the same within a statement. */
   readonly nowMs: string;
 }
@@ -26,13 +33,17 @@ export function tablesOf(schema: string, nowMs: string = SERVER_TIME): Tables {
     schema,
     events: inSchema('events'),
     deliveries: inSchema('deliveries'),
+    current: inSchema('current_deliveries'),
+    folds: inSchema('folds'),
     listings: inSchema('listings'),
     attempts: inSchema('attempts'),
+    currentAttempts: inSchema('current_attempts'),
     webhooks: inSchema('webhooks'),
     queues: inSchema('queues'),
     buckets: inSchema('buckets'),
     outcomes: inSchema('outcomes'),
     marks: `'${inSchema('replay_marks')}'::regclass`,
+    foldNumbers: `'${inSchema('fold_numbers')}'::regclass`,
     nowMs,
   };
 }

@@ -19,9 +19,8 @@ const LOST_AT_A_TIME = 16;
 /** Batches of one webhook that one call claims. */
 const MAX_BATCHES_PER_CLAIM = 8;
 /**
- * Deliveries that one call claims, in batches or not, about. What it asks for is sent only when all of it is there: the PostgreSQL adapter leases up to 5 000
- * in one transaction, and with 64 queues of eight full batches a dozen of these came at once, after half a second of nothing. Half as many cost its server
- * an eighth more CPU.
+ * Deliveries that one call claims, in batches or not, about. What it asks for is sent only when all of it is there: 64 queues of eight full batches came at
+ * once from PostgreSQL, after half a second of nothing. Half as many cost its server an eighth more CPU.
  */
 const MAX_DELIVERIES_PER_CLAIM = 4_800;
 /** The share of a lease for which a queue is kept that has nothing to do for so long. */

@@ -29,11 +29,19 @@ let faulty: FaultyPool;
 let stage: Stage;
 
 const TABLES = ['events', 'deliveries', 'listings', 'attempts', 'webhooks', 'queues', 'buckets', 'outcomes'];
+/** As it is whether it stands in folds or not. */
+const ROWS: Readonly<Record<string, string>> = {
+  deliveries: `SELECT d.stripped, d.claimed_at, c.* FROM surehook.deliveries d JOIN surehook.current_deliveries c ON c.id = d.id WHERE d.fold IS NULL
+    UNION ALL SELECT f.stripped, CASE WHEN c.status = 1 THEN d.claimed_at END, c.*
+    FROM surehook.deliveries d JOIN surehook.current_deliveries c ON c.id = d.id JOIN surehook.folds f ON f.nr = d.fold`,
+  attempts: 'SELECT * FROM surehook.current_attempts',
+};
 /** Without the numbers of sequences, which count on also where they are rolled back. */
 const DUMP = `SELECT ${TABLES.map(
   (table) => `(SELECT json_agg(r ORDER BY r::text) FROM (
-    SELECT (to_jsonb(t) - 'seq' - 'marked') || jsonb_build_object('marked', (to_jsonb(t) ->> 'marked') IS NOT NULL) AS r
-    FROM surehook.${table} t) rows) AS ${table}`,
+    SELECT (to_jsonb(t) - 'seq' - 'marked' - 'fold') || jsonb_build_object('marked', (to_jsonb(t) ->> 'marked') IS NOT NULL)
+      || CASE WHEN to_jsonb(t) ->> 'fold' IS NULL THEN '{}' ELSE jsonb_build_object('wake_at', to_jsonb(t) -> 'lease_until') END AS r
+    FROM (${ROWS[table] ?? `SELECT * FROM surehook.${table}`}) t) rows) AS ${table}`,
 ).join(', ')}`;
 
 beforeAll(async () => {
@@ -63,7 +71,10 @@ afterAll(() => server.dispose());
 /** Sweeps everything out and turns the clock back. */
 async function clear(): Promise<void> {
   await pool.query(
-    [...TABLES.map((table) => `DELETE FROM surehook.${table}`), 'DELETE FROM orders'].join(';'),
+    [...TABLES, 'folds']
+      .map((table) => `DELETE FROM surehook.${table}`)
+      .concat('DELETE FROM orders')
+      .join(';'),
   );
   await stage.advance(START_MS - stage.now);
 }

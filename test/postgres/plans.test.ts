@@ -34,6 +34,8 @@ INSERT INTO surehook.listings SELECT id, webhook_id, tenant_id, event_type, crea
 INSERT INTO surehook.buckets SELECT 'bucket ' || n, n, 0, 1, 1, 1, 1, 1 FROM generate_series(1, 20000) n;
 INSERT INTO surehook.outcomes SELECT 'whk_' || n % 200, n / 200, 'writer ' || n % 5, '{}' FROM generate_series(1, 60000) n;
 INSERT INTO surehook.attempts SELECT id, 1, 1, 0, '{}' FROM surehook.deliveries WHERE status > 2;
+INSERT INTO surehook.folds
+SELECT n, ARRAY['dlv_' || n], ARRAY[1], CASE WHEN n < 50 THEN n END, CASE WHEN n >= 50 THEN 60000 + n END, 1, 1, n % 3 = 0, '{}' FROM generate_series(1, 20000) n;
 INSERT INTO surehook.queues (webhook_id, failures, not_before, next_at, wakes, token)
 SELECT 'whk_' || n, n % 2, 0, n, 1, 1 FROM generate_series(1, 20000) n;
 INSERT INTO surehook.webhooks
@@ -157,7 +159,21 @@ describe.each([
           })),
           { now },
         ),
-      indexes: ['deliveries_pkey'],
+      indexes: ['deliveries_pkey', 'folds_open'],
+    },
+    'settle of batches that failed': {
+      call: () =>
+        repos.events.settle(
+          times(5, (n) => ({
+            deliveryId: `dlv_${n * 300 + 1503}`,
+            token: 1,
+            others: times(99, (m) => ({ deliveryId: `dlv_${n * 300 + m * 3 + 1506}`, token: 1 })),
+            attempt: anAttempt(),
+            next: { status: 'waiting', dueAt: now, queue: 'own' } as const,
+          })),
+          { now },
+        ),
+      indexes: ['attempts_pkey', 'deliveries_pkey', 'folds_pkey'],
     },
     'opening of turns': {
       call: async () => {
@@ -192,15 +208,15 @@ describe.each([
     ownQueues: { call: () => repos.events.ownQueues({ limit: 10 }), indexes: ['deliveries_own'] },
     getDeliveries: {
       call: () => repos.events.getDeliveries(['dlv_1', 'dlv_2']),
-      indexes: ['deliveries_pkey'],
+      indexes: ['deliveries_pkey', 'folds_pkey'],
     },
     deliveriesOf: {
       call: () => repos.events.deliveriesOf('evt_1'),
-      indexes: ['deliveries_pkey', 'events_pkey'],
+      indexes: ['deliveries_pkey', 'events_pkey', 'folds_pkey'],
     },
     getContents: {
       call: () => repos.events.getContents(times(500, (n) => `dlv_${n}`)),
-      indexes: ['deliveries_pkey', 'events_pkey', 'listings_webhook'],
+      indexes: ['deliveries_pkey', 'events_pkey', 'folds_pkey', 'listings_webhook'],
     },
     countDeliveries: {
       call: () => repos.events.countDeliveries({ webhookId: 'whk_line', limit: 10_000 }),
@@ -238,18 +254,21 @@ describe.each([
       call: () => repos.state.pruneState({ now, outcomesBefore: 250, limit: 100 }),
       indexes: ['buckets_full', 'outcomes_oldest'],
     },
-    attempts: { call: () => repos.events.attempts('dlv_2'), indexes: ['attempts_pkey'] },
+    attempts: {
+      call: () => repos.events.attempts('dlv_2'),
+      indexes: ['attempts_pkey', 'deliveries_pkey', 'folds_pkey'],
+    },
     'listDeliveries of all': {
       call: () => repos.events.listDeliveries({ limit: 50, after: { createdAt: 30_000, id: 'x' } }),
-      indexes: ['deliveries_pkey', 'listings_all'],
+      indexes: ['deliveries_pkey', 'folds_pkey', 'listings_all'],
     },
     'listDeliveries of a tenant': {
       call: () => repos.events.listDeliveries({ tenantId: 'tenant_3', since: 10, until: 50_000, limit: 50 }),
-      indexes: ['deliveries_pkey', 'listings_tenant'],
+      indexes: ['deliveries_pkey', 'folds_pkey', 'listings_tenant'],
     },
     'listDeliveries of a webhook': {
       call: () => repos.events.listDeliveries({ webhookId: 'whk_3', limit: 50 }),
-      indexes: ['deliveries_pkey', 'listings_webhook'],
+      indexes: ['deliveries_pkey', 'folds_pkey', 'listings_webhook'],
     },
     'listDeliveries of dead letters': {
       call: () => repos.events.listDeliveries({ status: 'exhausted', limit: 50 }),
@@ -276,11 +295,15 @@ describe.each([
     },
     'listDeliveries of what was delivered to a webhook': {
       call: () => repos.events.listDeliveries({ webhookId: 'whk_3', status: 'delivered', limit: 50 }),
-      indexes: ['deliveries_pkey', 'listings_webhook'],
+      indexes: ['deliveries_pkey', 'folds_pkey', 'listings_webhook'],
     },
     'listDeliveries of what waits for a webhook': {
       call: () => repos.events.listDeliveries({ webhookId: 'whk_line', status: 'pending', limit: 50 }),
       indexes: ['deliveries_express', 'deliveries_own'],
+    },
+    'listDeliveries of what is under way to a webhook': {
+      call: () => repos.events.listDeliveries({ webhookId: 'whk_line', status: 'delivering', limit: 50 }),
+      indexes: ['deliveries_express', 'deliveries_own', 'deliveries_pkey', 'folds_open', 'folds_pkey'],
     },
     'listDeliveries of what is replayed of a webhook': {
       call: () => repos.events.listDeliveries({ webhookId: 'whk_3', status: 'replaying', limit: 50 }),
@@ -292,7 +315,7 @@ describe.each([
         const again = { event: { ...event, id: 'evt_1', fingerprint: '' }, deliveries };
         await repos.events.append([again, anEntry()], { now });
       },
-      indexes: ['deliveries_pkey', 'events_key', 'events_pkey'],
+      indexes: ['deliveries_pkey', 'events_key', 'events_pkey', 'folds_pkey'],
     },
     prune: {
       call: () =>
@@ -303,6 +326,8 @@ describe.each([
         'deliveries_pkey',
         'events_pkey',
         'events_unheard',
+        'folds_ended',
+        'folds_pkey',
         expect.stringMatching(/^listings_/),
       ],
     },

@@ -5,7 +5,7 @@ import { openRepos } from '../../src/postgres/open.ts';
 import { tablesOf } from '../../src/postgres/tables.ts';
 import type { ContractSubject } from '../../src/testing/index.ts';
 
-const EMPTY = 'events, deliveries, listings, attempts, webhooks, queues, buckets, outcomes';
+const EMPTY = 'events, deliveries, folds, listings, attempts, webhooks, queues, buckets, outcomes';
 let made = 0;
 /** Schemas of laws that are over, by their server's pool. */
 const idle = new WeakMap<Pool, string[]>();

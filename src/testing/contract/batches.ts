@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { type BatchMembership, bytesInBatch } from '../../domain/batch.ts';
+import { bytesInBatch } from '../../domain/batch.ts';
 import type { DeliveryRecord, SettledState } from '../../domain/delivery.ts';
 import type { EventRecord } from '../../domain/event.ts';
-import type { BatchClaim, ClaimResult, QueueClaim, Settlement } from '../../repos.ts';
+import type { BatchClaim, ClaimResult } from '../../repos.ts';
+import { batchOf, claimed, queueOf, ruleOf, settleAll, waiting, waitingState } from './batch-context.ts';
 import type { LawContext } from './context.ts';
 import { allDistinct, ids, only, same } from './expect.ts';
 import { type Law, lawsOf } from './law.ts';
-import { aDelivery, anAttempt, anEvent, freshId, LONG_AGO_MS, times } from './records.ts';
+import { aDelivery, anAttempt, anEvent, LONG_AGO_MS, times } from './records.ts';
 
 const OK = anAttempt({ httpStatus: 200, responseBody: 'ok' });
 const DELIVERED: SettledState = { status: 'delivered' };
@@ -207,74 +208,6 @@ export const batchesLaws: readonly Law[] = lawsOf('batches', {
     for (const { id } of again.deliveries) same((await context.delivery(id)).batch, undefined);
   },
 
-  'ends a batch with one settlement, and records its attempt with each': async (context) => {
-    await waiting(context, 4);
-    const { deliveries } = await claimed(context);
-    same(await settleAll(context, deliveries, DELIVERED, OK), 'applied');
-    for (const { id, batch } of deliveries) {
-      const { status, attempts, tries, ...record } = await context.delivery(id);
-      same({ status, attempts, tries }, { status: 'delivered', attempts: 1, tries: 1 });
-      same(record.batch, batch);
-      same(only(await context.repos.events.attempts(id)), { ...OK, number: 1, token: 1, late: false });
-    }
-    same(await settleAll(context, deliveries, DELIVERED, OK), 'repeated');
-    same((await context.repos.events.attempts(deliveries[3]?.id ?? '')).length, 1);
-  },
-
-  'gives a batch up with one settlement': async (context) => {
-    await waiting(context, 3);
-    const { deliveries } = await claimed(context);
-    const end = { status: 'exhausted', reason: 'attempts-used-up' } as const;
-    await settleAll(context, deliveries, end, anAttempt());
-    for (const { id } of deliveries) {
-      const { status, reason, attempts } = await context.delivery(id);
-      same({ status, reason, attempts }, { status: 'exhausted', reason: 'attempts-used-up', attempts: 1 });
-    }
-  },
-
-  'ends none of a batch where one claim is not present any more': async (context) => {
-    await waiting(context, 3);
-    const { deliveries } = await claimed(context);
-    const stale = deliveries.map((delivery, index) => (index === 2 ? { ...delivery, token: 0 } : delivery));
-    const result = await settleAll(context, stale, DELIVERED, OK);
-    same(result, 'late');
-    for (const { id } of deliveries) same((await context.delivery(id)).status, 'delivering');
-  },
-
-  'records a late outcome of a batch with each': async (context) => {
-    await waiting(context, 3);
-    const { deliveries } = await claimed(context, {}, context.leaseMs);
-    await context.outliveLease();
-    const again = await claimed(context);
-    same(await settleAll(context, deliveries, DELIVERED, OK), 'late');
-    for (const { id } of again.deliveries) {
-      same((await context.delivery(id)).status, 'delivering');
-      const attempt = only(await context.repos.events.attempts(id));
-      same({ late: attempt.late, httpStatus: attempt.httpStatus }, { late: true, httpStatus: 200 });
-    }
-  },
-
-  'hands out the parts of a batch that was split': async (context) => {
-    await waiting(context, 5);
-    const { deliveries } = await claimed(context);
-    const parts = [deliveries.slice(0, 3), deliveries.slice(3)];
-    const settlements = parts.map((part) => {
-      const batch = { id: freshId('bat'), size: part.length, refusals: 1 };
-      return settlementOf(part, { ...waitingState(), batch }, anAttempt({ counted: false }));
-    });
-    same(await context.repos.events.settle(settlements, { now: await context.now() }), [
-      'applied',
-      'applied',
-    ]);
-    const found = [await claimed(context), await claimed(context)];
-    same(found.map((part) => ids(part.deliveries)).toSorted(byLength), parts.map(ids).toSorted(byLength));
-    for (const part of found) {
-      const batch = batchOf(part.deliveries);
-      same({ size: batch.size, refusals: batch.refusals }, { size: part.deliveries.length, refusals: 1 });
-      for (const { tries, attempts } of part.deliveries) same({ tries, attempts }, { tries: 0, attempts: 1 });
-    }
-  },
-
   'replays a delivery without the batch it was in': async (context) => {
     await waiting(context, 2);
     const { deliveries } = await claimed(context);
@@ -312,31 +245,8 @@ export const batchesLaws: readonly Law[] = lawsOf('batches', {
   },
 });
 
-function ruleOf(rule: Partial<BatchClaim> = {}): BatchClaim {
-  return { id: freshId('bat'), maxEvents: 100, maxBytes: 1_000_000, maxWaitMs: 0, ...rule };
-}
-
-function queueOf(batch: BatchClaim): QueueClaim {
-  return { webhookId: 'whk_any', limit: 1, batch };
-}
-
 function idsOf({ deliveries }: ClaimResult): readonly string[] {
   return deliveries.map(({ delivery }) => delivery.id);
-}
-
-function byLength(a: readonly string[], b: readonly string[]): number {
-  return b.length - a.length;
-}
-
-function waitingState(): Extract<SettledState, { status: 'waiting' }> {
-  return { status: 'waiting', dueAt: LONG_AGO_MS, queue: 'own' };
-}
-
-/** Appends deliveries that are due, one by one. */
-async function waiting(context: LawContext, count: number): Promise<readonly DeliveryRecord[]> {
-  const published: DeliveryRecord[] = [];
-  for (let n = 0; n < count; n += 1) published.push(...(await context.publish(1, { queue: 'own' })));
-  return published;
 }
 
 /** Appends these events, each with one delivery of the own queue. */
@@ -346,57 +256,7 @@ async function store(context: LawContext, events: readonly EventRecord[]): Promi
   );
 }
 
-interface Claimed {
-  readonly rule: BatchClaim;
-  readonly deliveries: readonly DeliveryRecord[];
-  readonly nextDueAt: number | undefined;
-}
-
-/** One claim of one batch. */
-async function claimed(
-  context: LawContext,
-  fields: Partial<BatchClaim> = {},
-  leaseMs?: number,
-): Promise<Claimed> {
-  const rule = ruleOf(fields);
-  const request = { ...(await context.lease(leaseMs)), queues: [queueOf(rule)] };
-  const { deliveries, nextDueAt } = only(await context.repos.events.claimQueues(request));
-  return { rule, deliveries: deliveries.map(({ delivery }) => delivery), nextDueAt };
-}
-
 async function look(context: LawContext, fields: Partial<BatchClaim>, limit: number): Promise<ClaimResult> {
   const queues = [{ ...queueOf(ruleOf(fields)), limit }];
   return only(await context.repos.events.claimQueues({ ...(await context.lease()), queues }));
-}
-
-function batchOf(deliveries: readonly DeliveryRecord[]): BatchMembership {
-  const batch = deliveries[0]?.batch;
-  assert.ok(batch, 'the delivery is in no batch');
-  return batch;
-}
-
-function settlementOf(
-  deliveries: readonly DeliveryRecord[],
-  next: SettledState,
-  attempt?: Settlement['attempt'],
-): Settlement {
-  const [first, ...rest] = deliveries;
-  assert.ok(first);
-  const others = rest.map(({ id, token }) => ({ deliveryId: id, token }));
-  return {
-    deliveryId: first.id,
-    token: first.token,
-    next,
-    ...(attempt && { attempt }),
-    ...(others.length > 0 && { others }),
-  };
-}
-
-async function settleAll(
-  context: LawContext,
-  deliveries: readonly DeliveryRecord[],
-  ...end: readonly [next: SettledState, attempt?: Settlement['attempt']]
-): Promise<string | undefined> {
-  const settlement = settlementOf(deliveries, ...end);
-  return only(await context.repos.events.settle([settlement], { now: await context.now() }));
 }

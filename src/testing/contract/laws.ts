@@ -1,5 +1,6 @@
 import { appendLaws } from './append.ts';
 import { batchesLaws } from './batches.ts';
+import { batchesEndedLaws } from './batches-ended.ts';
 import { bodiesLaws } from './bodies.ts';
 import { cancelLaws } from './cancel.ts';
 import { claimExpressLaws } from './claim-express.ts';
@@ -37,6 +38,7 @@ export const allLaws: readonly Law[] = [
   ...ownQueuesLaws,
   ...orderingLaws,
   ...batchesLaws,
+  ...batchesEndedLaws,
   ...replayLaws,
   ...cancelLaws,
   ...pruneLaws,
