@@ -58,7 +58,7 @@ export class Claims {
   }
 
   /**
-   * Leases what is due in queues of webhooks. Where that takes several transactions and one of them fails, what was claimed before is handed out, and the rest is
+   * Leases what is due in queues of webhooks. Where that takes several transactions and one of them fails, what the others claimed is handed out, and the rest is
    * to be asked for again.
    */
   async queues({ queues, ...times }: QueuesClaim): Promise<readonly ClaimResult[]> {

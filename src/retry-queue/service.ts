@@ -20,7 +20,7 @@ const LOST_AT_A_TIME = 16;
 const MAX_BATCHES_PER_CLAIM = 8;
 /**
  * Deliveries that one call claims, in batches or not, about. What it asks for is sent only when all of it is there: 64 queues of eight full batches came at
- * once from PostgreSQL, after half a second of nothing. Half as many cost its server an eighth more CPU.
+ * once from PostgreSQL, after half a second of nothing. It leases so many in two transactions side by side; smaller ones cost its server more for each.
  */
 const MAX_DELIVERIES_PER_CLAIM = 4_800;
 /** The share of a lease for which a queue is kept that has nothing to do for so long. */

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate, type PostgresPool, type PostgresRepos, postgresRepos } from '../../src/postgres/index.ts';
 import { openTurns } from '../../src/postgres/line.ts';
+import type { Settlement } from '../../src/repos.ts';
 import { HELD_BACK } from '../../src/sql/codes.ts';
 import { anAttempt, anEntry, aWebhook, times } from '../../src/testing/contract/records.ts';
 import { startServer, type TestServer } from './server.ts';
@@ -71,6 +72,18 @@ async function open(schema: string, analyze: 'never' | 'empty' | 'full'): Promis
     return { ...spyOn(client), release: () => client.release() };
   };
   repos = postgresRepos({ ...spyOn(pool), connect }, { schema, notifications: false });
+}
+
+/** Ends five batches of a hundred. */
+function settleBatches(next: Settlement['next']): Promise<unknown> {
+  const settlements = times(5, (n) => ({
+    deliveryId: `dlv_${n * 300 + 1503}`,
+    token: 1,
+    others: times(99, (m) => ({ deliveryId: `dlv_${n * 300 + m * 3 + 1506}`, token: 1 })),
+    attempt: anAttempt(),
+    next,
+  }));
+  return repos.events.settle(settlements, { now });
 }
 
 /** The indexes and whole tables that the last call's statements read; they are not run again. */
@@ -148,31 +161,11 @@ describe.each([
       ],
     },
     'settle of batches': {
-      call: () =>
-        repos.events.settle(
-          times(5, (n) => ({
-            deliveryId: `dlv_${n * 300 + 1503}`,
-            token: 1,
-            others: times(99, (m) => ({ deliveryId: `dlv_${n * 300 + m * 3 + 1506}`, token: 1 })),
-            attempt: anAttempt(),
-            next: { status: 'delivered' } as const,
-          })),
-          { now },
-        ),
+      call: () => settleBatches({ status: 'delivered' }),
       indexes: ['deliveries_pkey', 'folds_open'],
     },
     'settle of batches that failed': {
-      call: () =>
-        repos.events.settle(
-          times(5, (n) => ({
-            deliveryId: `dlv_${n * 300 + 1503}`,
-            token: 1,
-            others: times(99, (m) => ({ deliveryId: `dlv_${n * 300 + m * 3 + 1506}`, token: 1 })),
-            attempt: anAttempt(),
-            next: { status: 'waiting', dueAt: now, queue: 'own' } as const,
-          })),
-          { now },
-        ),
+      call: () => settleBatches({ status: 'waiting', dueAt: now, queue: 'own' }),
       indexes: ['attempts_pkey', 'deliveries_pkey', 'folds_pkey'],
     },
     'opening of turns': {
