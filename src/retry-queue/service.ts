@@ -11,8 +11,8 @@ import { Keeper } from './keeper.ts';
 import type { RetryQueueParts } from './parts.ts';
 import { Rates } from './rates.ts';
 
-/** Queues that one call claims from. */
-const MAX_QUEUES_PER_CLAIM = 64;
+/** What a queue counts for in a call at least, so that one claims from 64 at most. */
+const LEAST_OF_QUEUE = 75;
 /** Lost claims of a queue that is given up that are taken over at a time. */
 const LOST_AT_A_TIME = 16;
 
@@ -23,6 +23,8 @@ const MAX_BATCHES_PER_CLAIM = 8;
  * once from PostgreSQL, after half a second of nothing. It leases so many in two transactions side by side; smaller ones cost its server more for each.
  */
 const MAX_DELIVERIES_PER_CLAIM = 4_800;
+/** So many queues held that none is kept for nothing. */
+const CROWD = 512;
 /** The share of a lease for which a queue is kept that has nothing to do for so long. */
 const KEPT_SHARE = 1 / 3;
 /** How long a stop waits for tokens to be put back before it gives the queues back, ms: whoever serves them next should find the tokens. */
@@ -34,18 +36,24 @@ export interface ServiceHooks {
   starve(holding: Holding): void;
   /** It is not held any more. */
   dropped(holding: Holding): void;
-  /** Whether so many queues are held that none should be kept for nothing. */
-  isCrowded(): boolean;
+  /** How many are held. */
+  held(): number;
 }
 
 /** One queue's part of a claim. */
 interface Wish {
   readonly holding: Holding;
-  /** 0 is a look. */
+  /** How many claims it may bring; 0 is a look. */
   readonly limit: number;
-  /** Of the queue, when it was asked for. */
-  readonly stirs: number;
   readonly queues: readonly QueueClaim[];
+}
+
+/** The same as it was when it was asked for. */
+interface Asked extends Wish {
+  /** Of the queue. */
+  readonly stirs: number;
+  /** Whether nothing of it was under way: what the call tells of the rest may have ended since. */
+  readonly isQuiet: boolean;
 }
 
 /** Serves held queues: claims from them what may be sent now, and gives them back when there is nothing to do. */
@@ -56,8 +64,7 @@ export class Service {
   readonly #claims: Outage;
   readonly #drain: Drain;
   readonly #rates: Rates;
-  /** By queue, how many deliveries there is room for. */
-  readonly #wanted = new Map<Holding, number>();
+  readonly #wanted = new Map<Holding, Wish>();
   #isClaiming = false;
   #asked = 0;
 
@@ -70,7 +77,7 @@ export class Service {
     this.#keeper = new Keeper(parts, {
       attend: (holding) => this.attend(holding),
       dropped: (holding) => {
-        this.#asked -= this.#wanted.get(holding) ?? 0;
+        this.#asked -= this.#wanted.get(holding)?.limit ?? 0;
         this.#wanted.delete(holding);
         this.#rates.giveBack(holding);
         hooks.dropped(holding);
@@ -94,7 +101,7 @@ export class Service {
     if (holding.busy || !run.accepting) return;
     holding.cancelTimer();
     const webhook = cache.peek(holding.webhookId);
-    if (webhook === undefined) void this.#read(holding, () => cache.load([holding.webhookId]));
+    if (webhook === undefined) void this.#read(holding);
     else if (webhook === null) this.#give(holding, null);
     else this.#serve(holding, webhook);
   }
@@ -194,7 +201,7 @@ export class Service {
     const { run, settings } = this.#parts;
     if (at - run.now() > settings.leaseMs * KEPT_SHARE) return false;
     if (at === dueAt) return delivery.mode === 'batched';
-    return dryUntil > 0 && !this.#hooks.isCrowded();
+    return dryUntil > 0 && this.#hooks.held() <= CROWD;
   }
 
   /** Something of the lane is under way; its end is one occasion to look again, the next due time another. */
@@ -206,10 +213,12 @@ export class Service {
 
   // ------------------------------------------------------------------------------------------ claiming
 
-  #want(holding: Holding, limit: number): void {
+  #want(holding: Holding, room: number): void {
+    const queues = this.#claimsOf(holding, room);
+    const limit = queues.reduce((sum, one) => sum + one.limit, 0);
     holding.busy = true;
     this.#asked += limit;
-    this.#wanted.set(holding, limit);
+    this.#wanted.set(holding, { holding, limit, queues });
     if (this.#isClaiming) return;
     this.#isClaiming = true;
     // By microtask, so that all that one turn of the engine wants makes one call.
@@ -224,7 +233,7 @@ export class Service {
       const now = run.now();
       const leaseUntil = now + settings.leaseMs;
       const done = await this.#claims.attempt(() => events.claimQueues({ now, leaseUntil, queues }));
-      const results = done && [...done.value];
+      const results = done?.value.slice();
       for (const wish of wishes) {
         this.#asked -= wish.limit;
         wish.holding.busy = false;
@@ -241,37 +250,40 @@ export class Service {
   }
 
   /** What the next call asks for: wishes in their order, as many as it has room for, at least one. */
-  #takeWishes(): readonly Wish[] {
-    const wishes: Wish[] = [];
-    let deliveries = 0;
-    for (const [holding, limit] of this.#wanted) {
-      const queues = this.#claimsOf(holding, limit);
-      for (const { limit: count, batch } of queues) deliveries += count * (batch?.maxEvents ?? 1);
-      const isFull = wishes.length === MAX_QUEUES_PER_CLAIM || deliveries > MAX_DELIVERIES_PER_CLAIM;
-      if (isFull && wishes.length > 0) break;
+  #takeWishes(): readonly Asked[] {
+    const asked: Asked[] = [];
+    let left = MAX_DELIVERIES_PER_CLAIM;
+    for (const [holding, wish] of this.#wanted) {
+      left -= Math.max(LEAST_OF_QUEUE, wish.limit * (wish.queues[0]?.batch?.maxEvents ?? 1));
+      if (left < 0 && asked.length > 0) break;
       this.#wanted.delete(holding);
-      wishes.push({ holding, limit, stirs: holding.stirs, queues });
+      asked.push({ ...wish, stirs: holding.stirs, isQuiet: holding.lane.isQuiet });
     }
-    return wishes;
+    return asked;
   }
 
-  /** One claim for as many deliveries as there is room for; of a batched webhook, one for each batch. */
+  /**
+   * One claim for as many deliveries as there is room for; of a batched webhook, one for each batch, and no more of them than its share of what a call may bring: all
+   * queues that are held may be in it. It goes by what was last known of the webhook: what it is now is asked before anything is sent.
+   */
   #claimsOf({ webhookId }: Holding, limit: number): readonly QueueClaim[] {
     const { run, settings, cache } = this.#parts;
-    const webhook = cache.peek(webhookId);
-    // Read anew before anything is claimed: of a batched one, single deliveries would be sent by themselves.
-    if (webhook === undefined) return [{ webhookId, limit: 0 }];
-    if (webhook?.delivery.mode !== 'batched') return [{ webhookId, limit }];
-    const limits = webhook.delivery.batch ?? defaultBatchLimits;
-    const most = Math.floor(MAX_DELIVERIES_PER_CLAIM / limits.maxEvents);
-    return Array.from({ length: Math.min(Math.max(limit, 1), MAX_BATCHES_PER_CLAIM, most) }, () => ({
+    const delivery = cache.peek(webhookId, 0)?.delivery;
+    if (delivery?.mode !== 'batched') return [{ webhookId, limit }];
+    const limits = delivery.batch ?? defaultBatchLimits;
+    const share = Math.max(1, MAX_DELIVERIES_PER_CLAIM / this.#hooks.held() / limits.maxEvents);
+    return Array.from({ length: Math.min(Math.max(1, limit), MAX_BATCHES_PER_CLAIM, share) }, () => ({
       webhookId,
       limit: Math.min(limit, 1),
       batch: { id: newId('bat', run.now(), settings.random), ...limits },
     }));
   }
 
-  #claimed({ holding, queues, stirs }: Wish, results: readonly ClaimResult[], leaseUntil: number): void {
+  #claimed(
+    { holding, limit: wanted, queues, stirs, isQuiet }: Asked,
+    results: readonly ClaimResult[],
+    leaseUntil: number,
+  ): void {
     const { lane } = holding;
     const nextDueAt = results.at(-1)?.nextDueAt;
     const claims = results.flatMap(({ deliveries }, index) =>
@@ -279,7 +291,6 @@ export class Service {
         ? toClaims(deliveries, leaseUntil)
         : [toBatchClaim(deliveries, leaseUntil)],
     );
-    const wanted = queues.reduce((sum, { limit }) => sum + limit, 0);
     const gotAll = wanted === 0 || claims.length < wanted;
     // What came while the call was under way may not be in its answer.
     const stirred = holding.stirs !== stirs;
@@ -291,7 +302,7 @@ export class Service {
     else if (!stirred) {
       // What is due by our clock but was not handed out is not due by the store's: its record waits for that.
       if (wanted > 0) holding.dryUntil = Math.max(holding.dryUntil, this.#parts.run.now() + 1);
-      if (lane.isQuiet) holding.seen = { nextDueAt, isCurrent: false };
+      if (isQuiet) holding.seen = { nextDueAt, isCurrent: false };
     }
   }
 
@@ -305,7 +316,7 @@ export class Service {
       !seen.isCurrent &&
       (seen.nextDueAt === undefined || holding.isOutOfTokens(this.#parts.run.now()))
     )
-      void this.#read(holding, () => this.#parts.cache.reload(holding.webhookId), seen);
+      void this.#read(holding, seen);
     else this.#keeper.rest(holding, webhook, seen.nextDueAt);
   }
 
@@ -313,9 +324,10 @@ export class Service {
    * Reads the webhook, and looks at the queue again. After a last look (`seen`) it is read anew: an empty queue is closed by what is stored of its webhook, not by what is
    * cached, because another process may have set it Retrying just now. And so is put to rest one that waits for a token: its rate may just have been raised.
    */
-  async #read(holding: Holding, read: () => Promise<unknown>, seen?: Look): Promise<void> {
+  async #read(holding: Holding, seen?: Look): Promise<void> {
+    const { run, cache } = this.#parts;
     holding.busy = true;
-    await this.#parts.run.outage('webhooks.getMany').persist(read);
+    await run.outage('webhooks.getMany').persist(() => cache.reload(holding.webhookId));
     holding.busy = false;
     if (seen !== undefined) seen.isCurrent = true;
     this.attend(holding);

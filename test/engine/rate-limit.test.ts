@@ -254,7 +254,9 @@ describe('a webhook with a rate', () => {
     await clock.advance(10 * SECOND);
     expect(transport.requests.length - between).toBeGreaterThan(18);
     expect(excess(transport.requests.slice(between), 120, 1)).toBeLessThan(0.01);
-    await surehook.stop();
+    const stopped = surehook.stop();
+    await clock.advance(SECOND);
+    await stopped;
   });
 
   test('is held to a rate that it gets while much of it waits', async () => {

@@ -512,8 +512,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'retry-queue/service.ts',
-        find: '    if (webhook === undefined) return [{ webhookId, limit: 0 }];\n',
-        put: '',
+        find: 'if (webhook === undefined) void this.#read(holding);',
+        put: 'if (webhook === undefined) this.#want(holding, 1);',
       },
       {
         file: 'dispatcher/dispatcher.ts',
