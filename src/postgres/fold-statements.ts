@@ -5,8 +5,8 @@ import type { Tables } from './tables.ts';
 /** The statements of `Folds`. */
 export interface FoldStatements {
   /**
-   * `$1` the first delivery of each, `$2` and `$3` where its members begin and end in `$4` (ids) and `$5` (tokens), from 1; `$6` data of attempts, `$7` what
-   * is counted, `$8` now. Tells which were not settled.
+   * `$1` the first delivery of each, `$2` ids and `$3` tokens of all in it, with commas between; `$4` data of attempts, `$5` what is counted, `$6` now. Tells which
+   * were not settled.
    */
   readonly settle: string;
   /** `$1` deliveries: undoes the folds that they are in. */
@@ -18,15 +18,15 @@ export function foldStatements({ deliveries, folds, attempts }: Tables): FoldSta
   return {
     settle: `
 WITH given AS MATERIALIZED (
-  SELECT *, ${UNITS} FROM unnest($1::text[], $2::int[], $3::int[], $6::text[], $7::smallint[]) WITH ORDINALITY AS i(first_id, begins, ends, data, tries, place)
+  SELECT *, ${UNITS} FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[]) WITH ORDINALITY AS i(first_id, members, tokens, data, tries, place)
 ), found AS MATERIALIZED (
   SELECT i.*, d.fold FROM given i CROSS JOIN LATERAL (SELECT d.fold FROM ${deliveries} d WHERE d.id = i.first_id AND d.fold IS NOT NULL LIMIT 1) d
 ), settled AS (
   UPDATE ${folds} f
-  SET lease_until = NULL, completed_at = $8::bigint, attempts = (i.data IS NOT NULL)::int, tries = i.tries, data = i.data
+  SET lease_until = NULL, completed_at = $6::bigint, attempts = (i.data IS NOT NULL)::int, tries = i.tries, data = i.data
   FROM found i
   WHERE ${oneByOne('i')} AND f.nr = i.fold AND f.completed_at IS NULL
-    AND f.members = ($4::text[])[i.begins:i.ends] AND f.tokens = ($5::bigint[])[i.begins:i.ends]
+    AND f.members = string_to_array(i.members, ',') AND f.tokens = string_to_array(i.tokens, ',')::bigint[]
   RETURNING i.place, i.first_id, i.held, i.one, i.unit
 ), left_queue AS (
   UPDATE ${deliveries} d SET wake_at = NULL FROM settled i WHERE ${oneByOne('i')} AND d.id = i.first_id

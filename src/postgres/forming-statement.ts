@@ -4,40 +4,54 @@ import type { ContentColumns } from '../sql/content-columns.ts';
 import { bodyList, bodyOf, isTextOf, type Sent } from './bodies.ts';
 import { IN_OWN } from './claim-kinds.ts';
 import { oneByOne, UNITS } from './one-by-one.ts';
-import { asNumber } from './rows.ts';
 import type { Tables } from './tables.ts';
 
+/**
+ * What a delivery and its event have in common nearly always is sent once, and what is nearly always 0 not at all: of the CPU that a row takes on its way, each
+ * column is a part.
+ */
+const ALIKE = {
+  e_tenant_id: 'tenant_id',
+  e_type: 'event_type',
+  e_created_at: 'created_at',
+  due_at: 'created_at',
+} as const;
 const TEXTS = [
   'id',
   'event_id',
   'tenant_id',
   'event_type',
-  'e_tenant_id',
-  'e_type',
   'idempotency_key',
   'fingerprint',
   'extra',
 ] as const;
 const COUNTERS = ['attempts', 'tries', 'lost'] as const;
-const NUMBERS = ['due_at', 'created_at', 'e_created_at', 'seq'] as const;
+
+/** A 64-bit integer as drivers give it. */
+type Integer = number | string | bigint;
+
+type Alike = keyof typeof ALIKE;
 
 /** Of a claimed delivery what does not follow from how it was claimed, and of its event. */
-type Content = Pick<
-  ContentColumns,
-  Exclude<(typeof TEXTS | typeof COUNTERS | typeof NUMBERS)[number], 'seq'> | 'token' | 'body'
->;
+type Content = Pick<ContentColumns, (typeof TEXTS)[number] | 'body'> & {
+  /** Null: 0. */
+  readonly [Counter in (typeof COUNTERS)[number]]: number | null;
+} & {
+  /** Null: as in the other. */
+  readonly [Name in Alike]: (Name extends 'e_tenant_id' | 'e_type' ? string : Integer) | null;
+} & { readonly created_at: Integer; readonly token: Integer };
 
 /** A delivery that was claimed; or, with a null id, how a queue was found. */
-export type FormedRow = FormedDelivery | QueueFound;
+export type FormedRow = FormedDelivery | { readonly id: null; readonly found: string };
 
 export type FormedDelivery = Sent<Content> & {
   /** Of its batch among the ids. */
   readonly nr: number;
-  readonly seq: number;
+  readonly seq: Integer;
 };
 
+/** How a queue was found: JSON. */
 export interface QueueFound {
-  readonly id: null;
   /** Of the queue among those that were asked for, from 1. */
   readonly queue: number;
   /** It was left alone: what is due there may have to be put together otherwise. */
@@ -62,10 +76,26 @@ export const NOT_FORMED = '22012';
  */
 export function formingStatement(tables: Tables): string {
   const { deliveries, events, folds, foldNumbers, nowMs } = tables;
-  const columns = [...TEXTS, ...COUNTERS].map((name) => `i.${name}`);
-  const numbers = NUMBERS.map((name) => asNumber(`i.${name}`, name)).concat(asNumber('i.token + 1', 'token'));
-  const body = bodyList(isTextOf('i', 'i'), bodyOf(tables, 'i', 'i'), 'i.body');
-  const content = columns.concat(numbers, body).join(', ');
+  const alike = Object.entries(ALIKE).map(([name, other]) => `nullif(i.${name}, i.${other}) AS ${name}`);
+  const counters = COUNTERS.map((name) => `nullif(i.${name}, 0) AS ${name}`);
+  const columns = [
+    ...TEXTS.map((name) => `i.${name}`),
+    ...alike,
+    ...counters,
+    'i.created_at',
+    'i.seq',
+    'i.token + 1 AS token',
+  ];
+  const content = columns
+    .concat(bodyList(isTextOf('i', 'i'), bodyOf(tables, 'i', 'i'), 'i.body'), 'i.nr')
+    .join(', ');
+  // Not joined: that would take its time for each row.
+  const [ends, sizes, firsts, folded] = [
+    'ends FROM clock',
+    'sizes FROM sizes',
+    'firsts FROM sizes',
+    'folds FROM sizes',
+  ].map((one) => `(SELECT ${one})`);
   return `
 WITH clock AS MATERIALIZED (SELECT ${nowMs} AS now, ${nowMs} + $1::bigint AS ends),
 asked AS MATERIALIZED (
@@ -73,17 +103,17 @@ asked AS MATERIALIZED (
     WITH ORDINALITY AS a(webhook_id, most, takes, events, bytes, waits, first_nr, queue)
 ),
 due AS MATERIALIZED (
-  SELECT a.queue, a.first_nr + (d.n - 1)::int / a.events AS nr, d.*, e.*, coalesce(d.body_length, octet_length(e.body)) AS length, a.held, a.one, a.unit
+  SELECT a.queue, a.first_nr + (d.n - 1)::int / a.events AS nr, a.held, a.one, a.unit, coalesce(d.body_length, octet_length(e.body)) AS length, d.*, e.*
   FROM asked a CROSS JOIN LATERAL (
     SELECT d.*, row_number() OVER () AS n FROM (
-      SELECT d.ctid AS row, d.id, d.event_id, d.webhook_id, d.tenant_id, d.event_type, d.ordering_key, d.wake_at, d.due_at, d.created_at, d.seq, d.status, d.token,
-        d.attempts, d.tries, d.lost, d.batch_id, d.body_length
+      SELECT d.ctid AS row, d.seq, d.wake_at, d.status, d.token, d.attempts, d.tries, d.lost, d.due_at, d.created_at, d.id, d.event_id, d.event_type, d.webhook_id,
+        d.tenant_id, d.ordering_key, d.batch_id, d.body_length
       FROM ${deliveries} d
       WHERE ${IN_OWN} AND d.wake_at <= (SELECT now FROM clock)
       ORDER BY d.wake_at, d.seq LIMIT a.most FOR UPDATE SKIP LOCKED
     ) d
   ) d CROSS JOIN LATERAL (
-    SELECT e.tenant_id AS e_tenant_id, e.type AS e_type, e.created_at AS e_created_at, e.body, e.is_text, e.idempotency_key, e.fingerprint, e.extra
+    SELECT e.created_at AS e_created_at, e.is_text, e.tenant_id AS e_tenant_id, e.type AS e_type, e.fingerprint, e.idempotency_key, e.extra, e.body
     FROM ${events} e WHERE e.id = d.event_id LIMIT 1
   ) e
   WHERE ${oneByOne('a')}
@@ -112,10 +142,10 @@ folded AS (
 ),
 claimed AS (
   UPDATE ${deliveries} d
-  SET status = 1, token = d.token + 1, wake_at = CASE WHEN i.seq = sizes.firsts[i.nr] THEN clock.ends END, claimed_at = clock.now,
-    fold = nullif(sizes.folds[i.nr], 0), lease_until = CASE WHEN sizes.folds[i.nr] = 0 THEN clock.ends END, batch_id = ($9::text[])[i.nr], batch_size = sizes.sizes[i.nr], refusals = 0
-  FROM due i, clock, sizes
-  WHERE ${oneByOne('i')} AND sizes.sizes[i.nr] > 0 AND d.ctid = i.row
+  SET status = 1, token = i.token + 1, wake_at = CASE WHEN i.seq = ${firsts}[i.nr] THEN ${ends} END, claimed_at = (SELECT now FROM clock),
+    fold = nullif(${folded}[i.nr], 0), lease_until = CASE WHEN ${folded}[i.nr] = 0 THEN ${ends} END, batch_id = ($9::text[])[i.nr], batch_size = ${sizes}[i.nr], refusals = 0
+  FROM due i
+  WHERE ${oneByOne('i')} AND ${sizes}[i.nr] > 0 AND d.ctid = i.row
   RETURNING 1
 ),
 found AS MATERIALIZED (
@@ -131,10 +161,9 @@ found AS MATERIALIZED (
     ) AS next_at
   FROM asked a
 )
-SELECT ${content}, i.nr, NULL::int AS queue, NULL::boolean AS is_mixed, NULL::float8 AS next_at, NULL::float8 AS ripe_at, NULL::float8 AS ends
-FROM due i, sizes WHERE sizes.sizes[i.nr] > 0
+SELECT ${content}, NULL::text AS found FROM due i WHERE ${sizes}[i.nr] > 0
 UNION ALL
-SELECT ${content}, i.nr, f.queue::int, f.is_mixed, f.next_at::float8, coalesce(f.ripe_at, 0)::float8,
-  clock.ends::float8 / ((SELECT count(*) FROM claimed) = (SELECT sum(s) FROM sizes, unnest(sizes.sizes) AS s))::int
-FROM clock, found f LEFT JOIN due i ON false`;
+SELECT ${content}, json_build_object('queue', f.queue, 'is_mixed', f.is_mixed, 'next_at', f.next_at, 'ripe_at', coalesce(f.ripe_at, 0),
+  'ends', ${ends} / ((SELECT count(*) FROM claimed) = (SELECT sum(s) FROM unnest(${sizes}) AS s))::int)::text
+FROM found f LEFT JOIN due i ON false`;
 }

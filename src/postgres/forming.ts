@@ -128,8 +128,11 @@ function outcomesOf(
   const batches: FormedDelivery[][] = ids.map(() => []);
   const found: QueueFound[] = [];
   for (const row of rows) {
-    if (row.id === null) found[row.queue - 1] = row;
-    else batches[row.nr - 1]?.push(row);
+    if (row.id !== null) batches[row.nr - 1]?.push(row);
+    else {
+      const what: QueueFound = JSON.parse(row.found);
+      found[what.queue - 1] = what;
+    }
   }
   return queues.map((queue, at) => {
     const what = found[at];
@@ -157,26 +160,42 @@ function resultOf(
   { next_at, ripe_at }: QueueFound,
 ): ClaimResult {
   const deliveries = members
-    .toSorted((a, b) => a.seq - b.seq)
+    .toSorted((a, b) => Number(a.seq) - Number(b.seq))
     .map((row) => contentIn(row, taken, members.length));
   if (next_at === null) return { deliveries };
   return { deliveries, nextDueAt: members.length > 0 ? next_at : Math.max(next_at, ripe_at) };
 }
 
 function contentIn(row: FormedDelivery, { webhookId, batchId, ends }: Taken, size: number): ClaimedDelivery {
+  const created_at = Number(row.created_at);
   return contentOf({
-    ...row,
-    body: bodyIn(row),
+    id: row.id,
+    event_id: row.event_id,
     webhook_id: webhookId,
+    tenant_id: row.tenant_id,
+    event_type: row.event_type,
     status: statusCodes.delivering,
-    queue: queueCodes.own,
     reason: null,
+    queue: queueCodes.own,
     ordering_key: null,
     blocks: 0,
     batch_id: batchId,
     batch_size: size,
     refusals: 0,
+    due_at: Number(row.due_at ?? created_at),
+    token: Number(row.token),
     lease_until: ends,
+    attempts: row.attempts ?? 0,
+    tries: row.tries ?? 0,
+    lost: row.lost ?? 0,
+    created_at,
     completed_at: null,
+    e_tenant_id: row.e_tenant_id ?? row.tenant_id,
+    e_type: row.e_type ?? row.event_type,
+    e_created_at: Number(row.e_created_at ?? created_at),
+    body: bodyIn(row),
+    idempotency_key: row.idempotency_key,
+    fingerprint: row.fingerprint,
+    extra: row.extra,
   });
 }
