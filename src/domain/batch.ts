@@ -108,10 +108,10 @@ function arrayOf(members: readonly EventRecord[]): Uint8Array {
 
 /** An envelope gets the id in front; any other JSON becomes the `data` of one, and what is no JSON its text. */
 function addElement(pieces: Piece[], { id, type, timestamp, body }: EventRecord, before: string): void {
-  const head = `"type":"${type}","timestamp":"${isoInstant(timestamp)}","data":`;
+  const head = headOf(type, timestamp);
   const open = `${before}{"id":"${id}",`;
-  if (startsWith(body, `{${head}`)) pieces.push(open, body.subarray(1));
-  else pieces.push(open + head, jsonOf(body), '}');
+  if (startsWith(body, head)) pieces.push(open, body.subarray(1));
+  else pieces.push(open, head.slice(1), jsonOf(body), '}');
 }
 
 function jsonOf(body: Uint8Array): Uint8Array {
@@ -124,15 +124,14 @@ function jsonOf(body: Uint8Array): Uint8Array {
   }
 }
 
-/** The events of a batch often have one instant in common. */
-const last = { at: Number.NaN, text: '' };
+/** The events of a batch often have type and instant in common. */
+let last = { type: '', at: 0, head: '' };
 
-function isoInstant(at: number): string {
-  if (at !== last.at) {
-    last.text = new Date(at).toISOString();
-    last.at = at;
-  }
-  return last.text;
+/** What stands before the data of an envelope. */
+function headOf(type: string, at: number): string {
+  if (type !== last.type || at !== last.at)
+    last = { type, at, head: `{"type":"${type}","timestamp":"${new Date(at).toISOString()}","data":` };
+  return last.head;
 }
 
 function startsWith(bytes: Uint8Array, start: string): boolean {

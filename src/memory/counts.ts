@@ -14,11 +14,16 @@ export class Counts {
     if (counted === before) return;
     row.countedAs = counted;
     const { webhookId } = row.record;
-    const counts = this.#ofWebhook.get(webhookId) ?? { waiting: 0, dead: 0 };
+    const counts = this.#ofWebhook.get(webhookId) ?? this.#begin(webhookId);
     if (before !== undefined) counts[before] -= 1;
     if (counted !== undefined) counts[counted] += 1;
-    if (counts.waiting + counts.dead > 0) this.#ofWebhook.set(webhookId, counts);
-    else this.#ofWebhook.delete(webhookId);
+    if (counts.waiting + counts.dead === 0) this.#ofWebhook.delete(webhookId);
+  }
+
+  #begin(webhookId: string): Record<keyof DeliveryCounts, number> {
+    const counts = { waiting: 0, dead: 0 };
+    this.#ofWebhook.set(webhookId, counts);
+    return counts;
   }
 
   /** Those of one webhook, up to `limit` of each. */

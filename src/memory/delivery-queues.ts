@@ -67,7 +67,7 @@ export class DeliveryQueues {
     if (home === undefined || ticket === undefined) return;
     home.drop(ticket);
     this.#left(row);
-    this.#closeOwn(row.record.webhookId);
+    if (home.size === 0) this.#closeOwn(row.record.webhookId);
   }
 
   /** Leases what is due in the express queue. */

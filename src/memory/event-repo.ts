@@ -232,8 +232,8 @@ export class MemoryEventRepo implements EventRepo {
     const { others = [] } = settlement;
     if (others.length === 0) return this.#settleOne(settlement, now);
     const each = [settlement, ...others];
-    const rows = each.flatMap((one) => this.#held(one) ?? []);
-    if (rows.length === each.length) {
+    const rows = each.map((one) => this.#held(one));
+    if (rows.every((row) => row !== undefined)) {
       for (const row of rows) this.#end(row, settlement, now);
       return 'applied';
     }

@@ -52,8 +52,9 @@ export class OrderLines {
 
   /** Forgets a record's line where nobody is in it. */
   tidy({ webhookId, orderingKey: key }: DeliveryRecord): void {
+    if (key === undefined) return;
     const lines = this.#lines.get(webhookId);
-    if (key === undefined || !lines?.get(key)?.isEmpty) return;
+    if (!lines?.get(key)?.isEmpty) return;
     lines.delete(key);
     if (lines.size === 0) this.#lines.delete(webhookId);
   }
