@@ -5,7 +5,6 @@ import { StorageError } from './errors.ts';
 import type { Reporter } from './events.ts';
 import { httpTransport } from './http/undici-transport.ts';
 import type { Settings } from './options.ts';
-import type { Work } from './repos.ts';
 import { Pruner } from './retention/pruner.ts';
 import type { RetryQueueParts } from './retry-queue/parts.ts';
 import { ReplayPacer } from './retry-queue/replay-pacer.ts';
@@ -39,7 +38,8 @@ export class Engine {
   readonly #replays: ReplayPacer;
   readonly #pruner: Pruner;
   readonly #closeTransport: () => Promise<void>;
-  readonly #unsubscribe: (() => void)[] = [];
+  /** Undefined for what the repo does not tell. */
+  readonly #unsubscribe: ((() => void) | undefined)[] = [];
   #waiters: { readonly isMet: () => boolean; readonly resolve: () => void }[] = [];
 
   constructor(parts: EngineParts) {
@@ -169,9 +169,7 @@ export class Engine {
   }
 
   #checkWaiters(): void {
-    if (this.#waiters.length === 0) return;
     const met = this.#waiters.filter(({ isMet }) => isMet());
-    if (met.length === 0) return;
     this.#waiters = this.#waiters.filter((waiter) => !met.includes(waiter));
     for (const { resolve } of met) resolve();
   }
@@ -182,7 +180,7 @@ export class Engine {
   async stop(deadlineMs: number): Promise<void> {
     const run = this.#run;
     run.accepting = false;
-    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe?.();
     this.#dispatcher.unloadAll();
     await this.#until(() => this.#dispatcher.inFlight === 0, deadlineMs);
     this.#dispatcher.abortAll();
@@ -232,14 +230,12 @@ export class Engine {
       this.#cache.invalidate(ids);
       for (const id of ids) this.#queues.reconsider(id);
     });
-    const onWork = events.onWork?.((work) => this.#onWork(work));
-    for (const end of [onChange, onWork]) if (end !== undefined) this.#unsubscribe.push(end);
-  }
-
-  #onWork({ express, replays, ownQueues }: Work): void {
-    if (express) this.#dispatcher.wake();
-    if (replays) this.#replays.wake();
-    if (ownQueues.length > 0) this.#queues.stirred(ownQueues);
+    const onWork = events.onWork?.(({ express, replays, ownQueues }) => {
+      if (express) this.#dispatcher.wake();
+      if (replays) this.#replays.wake();
+      if (ownQueues.length > 0) this.#queues.stirred(ownQueues);
+    });
+    this.#unsubscribe.push(onChange, onWork);
   }
 
   /** The transport of the host stays the host's to close. */

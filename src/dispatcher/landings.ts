@@ -62,7 +62,7 @@ export class Landings {
     hooks.failed({ lane, outcome, counts: lane.fail(flight, newestFlight) });
     const opening = (): QueueOpening | undefined =>
       outcome.kind === 'failed' ? hooks.openingOf(lane) : undefined;
-    return statuses.apply(webhook, inputOf(outcome, settings.unavailableAfterMs), { at: now, opening });
+    return statuses.apply(webhook, failureOf(outcome, settings.unavailableAfterMs), { at: now, opening });
   }
 
   #knownStatus(webhook: WebhookRecord): WebhookStatus {
@@ -71,23 +71,18 @@ export class Landings {
 }
 
 /** An attempt that we ended, or could not sign, says nothing about the endpoint. */
-function isOurs({ answer }: AttemptResult, outcome: Outcome): boolean {
-  return outcome.kind === 'aborted' || (answer.kind === 'error' && answer.errorKind === 'signing');
+function isOurs(result: AttemptResult, outcome: Outcome): boolean {
+  return outcome.kind === 'aborted' || isUnsigned(result);
 }
 
-function isUnsendable({ answer }: AttemptResult, next: SettledState): boolean {
-  const unsigned = answer.kind === 'error' && answer.errorKind === 'signing';
-  return unsigned && next.status === 'exhausted' && next.reason === 'attempts-used-up';
+function isUnsendable(result: AttemptResult, next: SettledState): boolean {
+  return isUnsigned(result) && next.status === 'exhausted' && next.reason === 'attempts-used-up';
 }
 
-function inputOf(outcome: Outcome, unavailableAfterMs: number): WebhookInput {
-  switch (outcome.kind) {
-    case 'delivered':
-      return succeeded;
-    case 'gone':
-      return { kind: 'gone' };
-    case 'failed':
-    case 'aborted':
-      return { kind: 'attempt-failed', unavailableAfterMs };
-  }
+function isUnsigned({ answer }: AttemptResult): boolean {
+  return answer.kind === 'error' && answer.errorKind === 'signing';
+}
+
+function failureOf({ kind }: Outcome, unavailableAfterMs: number): WebhookInput {
+  return kind === 'gone' ? { kind } : { kind: 'attempt-failed', unavailableAfterMs };
 }

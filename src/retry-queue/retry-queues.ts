@@ -59,7 +59,7 @@ export class RetryQueues implements QueueHooks {
     this.#service = new Service(parts, {
       starve: (holding) => this.#starved.add(holding),
       dropped: (holding) => this.#dropped(holding),
-      held: () => this.held,
+      held: this.#holdings,
     });
     this.#sweep = new Sweep(parts, (webhookId) => this.notify(webhookId));
   }

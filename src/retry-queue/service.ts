@@ -11,8 +11,8 @@ import { Keeper } from './keeper.ts';
 import type { RetryQueueParts } from './parts.ts';
 import { Rates } from './rates.ts';
 
-/** What a queue counts for in a call at least, so that one claims from 64 at most. */
-const LEAST_OF_QUEUE = 75;
+/** What a queue counts for in a call at least, so that one claims from 65 at most. */
+const LEAST_OF_QUEUE = 37;
 /** Lost claims of a queue that is given up that are taken over at a time. */
 const LOST_AT_A_TIME = 16;
 
@@ -20,11 +20,13 @@ const LOST_AT_A_TIME = 16;
 const MAX_BATCHES_PER_CLAIM = 8;
 /**
  * Deliveries that one call claims, in batches or not, about. What it asks for is sent only when all of it is there: 64 queues of eight full batches came at
- * once from PostgreSQL, after half a second of nothing. It leases so many in two transactions side by side; smaller ones cost its server more for each.
+ * once from PostgreSQL, after half a second of nothing. Half as many cost its server an eighth more for each.
  */
-const MAX_DELIVERIES_PER_CLAIM = 4_800;
+const MAX_DELIVERIES_PER_CLAIM = 2_400;
 /** So many queues held that none is kept for nothing. */
 const CROWD = 512;
+/** Calls at a time. What one brings is sent while the store sees to the other; a second is made only for what the first has no room for. */
+const MAX_CALLS = 2;
 /** The share of a lease for which a queue is kept that has nothing to do for so long. */
 const KEPT_SHARE = 1 / 3;
 /** How long a stop waits for tokens to be put back before it gives the queues back, ms: whoever serves them next should find the tokens. */
@@ -36,8 +38,8 @@ export interface ServiceHooks {
   starve(holding: Holding): void;
   /** It is not held any more. */
   dropped(holding: Holding): void;
-  /** How many are held. */
-  held(): number;
+  /** All that are held. */
+  readonly held: { readonly size: number };
 }
 
 /** One queue's part of a claim. */
@@ -65,7 +67,7 @@ export class Service {
   readonly #drain: Drain;
   readonly #rates: Rates;
   readonly #wanted = new Map<Holding, Wish>();
-  #isClaiming = false;
+  #calls = 0;
   #asked = 0;
 
   constructor(parts: RetryQueueParts, hooks: ServiceHooks) {
@@ -156,8 +158,8 @@ export class Service {
     holding.busy = true;
     holding.drained = true;
     holding.seen = undefined;
-    if (webhook === null) await this.#drain.all(holding.webhookId, 'webhook-deleted', false);
-    else await this.#drain.all(webhook.id, 'webhook-unavailable', blocksWhenExhausted(webhook));
+    const reason = webhook === null ? 'webhook-deleted' : 'webhook-unavailable';
+    await this.#drain.all(holding.webhookId, reason, webhook !== null && blocksWhenExhausted(webhook));
     holding.busy = false;
     this.attend(holding);
   }
@@ -201,7 +203,7 @@ export class Service {
     const { run, settings } = this.#parts;
     if (at - run.now() > settings.leaseMs * KEPT_SHARE) return false;
     if (at === dueAt) return delivery.mode === 'batched';
-    return dryUntil > 0 && this.#hooks.held() <= CROWD;
+    return dryUntil > 0 && this.#hooks.held.size <= CROWD;
   }
 
   /** Something of the lane is under way; its end is one occasion to look again, the next due time another. */
@@ -219,16 +221,18 @@ export class Service {
     holding.busy = true;
     this.#asked += limit;
     this.#wanted.set(holding, { holding, limit, queues });
-    if (this.#isClaiming) return;
-    this.#isClaiming = true;
     // By microtask, so that all that one turn of the engine wants makes one call.
-    queueMicrotask(() => void this.#claim());
+    if (this.#calls === 0 && this.#wanted.size === 1) queueMicrotask(() => void this.#claim());
   }
 
   async #claim(): Promise<void> {
     const { run, settings, events } = this.#parts;
+    if (this.#calls === MAX_CALLS) return;
+    this.#calls += 1;
     while (this.#wanted.size > 0 && run.accepting) {
       const wishes = this.#takeWishes();
+      // Beside it, unless the store answers at once.
+      if (this.#wanted.size > 0) run.schedule(0, () => void this.#claim());
       const queues = wishes.flatMap((wish) => wish.queues);
       const now = run.now();
       const leaseUntil = now + settings.leaseMs;
@@ -242,7 +246,8 @@ export class Service {
       }
       this.#parts.dispatcher().refill();
     }
-    this.#isClaiming = false;
+    this.#calls -= 1;
+    if (this.#calls > 0) return;
     // What a stop found waiting for its call is not asked for.
     this.#wanted.clear();
     this.#asked = 0;
@@ -254,8 +259,8 @@ export class Service {
     const asked: Asked[] = [];
     let left = MAX_DELIVERIES_PER_CLAIM;
     for (const [holding, wish] of this.#wanted) {
+      if (left <= 0) break;
       left -= Math.max(LEAST_OF_QUEUE, wish.limit * (wish.queues[0]?.batch?.maxEvents ?? 1));
-      if (left < 0 && asked.length > 0) break;
       this.#wanted.delete(holding);
       asked.push({ ...wish, stirs: holding.stirs, isQuiet: holding.lane.isQuiet });
     }
@@ -263,16 +268,16 @@ export class Service {
   }
 
   /**
-   * One claim for as many deliveries as there is room for; of a batched webhook, one for each batch, and no more of them than its share of what a call may bring: all
-   * queues that are held may be in it. It goes by what was last known of the webhook: what it is now is asked before anything is sent.
+   * One claim for as many deliveries as there is room for; of a batched webhook, one for each batch, and no more of them than its share of what the calls may bring: all
+   * queues that are held may be in them. It goes by what was last known of the webhook: what it is now is asked before anything is sent.
    */
   #claimsOf({ webhookId }: Holding, limit: number): readonly QueueClaim[] {
     const { run, settings, cache } = this.#parts;
     const delivery = cache.peek(webhookId, 0)?.delivery;
     if (delivery?.mode !== 'batched') return [{ webhookId, limit }];
     const limits = delivery.batch ?? defaultBatchLimits;
-    const share = Math.max(1, MAX_DELIVERIES_PER_CLAIM / this.#hooks.held() / limits.maxEvents);
-    return Array.from({ length: Math.min(Math.max(1, limit), MAX_BATCHES_PER_CLAIM, share) }, () => ({
+    const share = (MAX_CALLS * MAX_DELIVERIES_PER_CLAIM) / this.#hooks.held.size / limits.maxEvents;
+    return Array.from({ length: Math.max(1, Math.min(limit, MAX_BATCHES_PER_CLAIM, share)) }, () => ({
       webhookId,
       limit: Math.min(limit, 1),
       batch: { id: newId('bat', run.now(), settings.random), ...limits },
